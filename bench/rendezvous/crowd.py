@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bench.common import ROOT, BenchError, say
 
 # What a server and each process of clients need for anything but idle clients.
-_SPARE_FILES = 1000
+_SPARE_FILES = 400
 _CLIENTS_PER_PROCESS = 10_000
 
 
