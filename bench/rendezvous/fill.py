@@ -6,7 +6,7 @@ whichever tables, is copied with other nameplates and mailboxes in it. So the ro
 server itself makes, and a column that depends on the length of a nameplate is right as well.
 """
 
-import secrets
+import random
 import string
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -113,4 +113,4 @@ def _like(
 
 
 def _mailbox() -> str:
-    return "".join(secrets.choice(_MAILBOX_LETTERS) for _ in range(13))
+    return "".join(random.choices(_MAILBOX_LETTERS, k=13))
