@@ -17,8 +17,6 @@ from rendezvous.ledger_sqlite import SqliteRunner
 from rendezvous.observer import Observer
 from rendezvous.worker import Worker
 
-# Two batches under way at once hide the round trips of one another; more only fight for the interpreter.
-POSTGRES_LANES = 2
 # At start and in commands of the operator's another process may hold the lock for a moment.
 _SQLITE_OPEN_SECONDS = 10.0
 _POSTGRES_CONNECT_SECONDS = 5
@@ -72,10 +70,13 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def open_ledger(reactor: Reactor, engine: Engine, observer: Observer) -> Ledger:
+def open_ledger(
+    reactor: Reactor, engine: Engine, observer: Observer, *, lanes: int = 2
+) -> Ledger:
     """
     A ledger over a database whose tables are there.
 
+    :param lanes: how many connections it has to PostgreSQL, each with a thread; SQLite has one.
     :raises sqlalchemy.exc.DBAPIError: SQLite's file cannot be opened.
     """
     runners: list[Runner]
@@ -98,6 +99,6 @@ def open_ledger(reactor: Reactor, engine: Engine, observer: Observer) -> Ledger:
 
         runners = [
             PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer)
-            for lane in range(POSTGRES_LANES)
+            for lane in range(lanes)
         ]
     return Ledger(reactor, runners)

@@ -49,6 +49,9 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """The handshake is over."""
         self.client = self.factory.new_client(self)
         self.factory.connections.add(self)
+        if self.transport.producer is not None:
+            # twisted.web's, where the connection began there.
+            self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         self.client.greet(self.transport.getPeer())
 
