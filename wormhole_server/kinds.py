@@ -112,6 +112,13 @@ def _duration(raw: object) -> durations.Seconds:
     return seconds
 
 
+def _whole_duration(raw: object) -> durations.Seconds:
+    seconds = _duration(raw)
+    if not float(seconds).is_integer():
+        raise ValueError(f"{quoted(raw)} is not a whole number of seconds; the system counts those")
+    return seconds
+
+
 def _size(raw: object) -> durations.Bytes:
     size = durations.parse_size(raw)
     if not size:
@@ -123,6 +130,7 @@ TEXT = Kind("TEXT", _text)
 FILE = Kind("FILE", _path)
 SWITCH = Kind("", _switch, bool)
 DURATION = Kind("DURATION", _duration, durations.format_duration)
+WHOLE_DURATION = Kind("DURATION", _whole_duration, durations.format_duration)
 OPTIONAL_DURATION = attrs.evolve(DURATION, placeholder="DURATION|none", none=True)
 SIZE = Kind("SIZE", _size, durations.format_size)
 ENDPOINT = Kind("ENDPOINT|none", endpoints.parse_endpoint, none=True)

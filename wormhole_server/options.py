@@ -45,7 +45,16 @@ _ELSEWHERE = {
 }
 
 
-class ServerOptions(usage.Options):
+class Versioned(usage.Options):
+    """Options whose `--version` is not Twisted's."""
+
+    def opt_version(self) -> None:
+        """Print the version and exit."""
+        print(f"wormhole-server {VERSION}")
+        sys.exit(0)
+
+
+class ServerOptions(Versioned):
     """
     What was given on the command line, as it was given.
 
@@ -68,11 +77,6 @@ class ServerOptions(usage.Options):
         """Take everything that can be taken; what cannot is kept for the report of all faults."""
         known = self._known(sys.argv[1:] if options is None else options)
         super().parseOptions(list(known))  # type: ignore[no-untyped-call]
-
-    def opt_version(self) -> None:
-        """Print the version and exit."""
-        print(f"wormhole-server {VERSION}")
-        sys.exit(0)
 
     def getSynopsis(self) -> str:
         """The first line of the help."""

@@ -295,7 +295,7 @@ class Settings:
     transit_keepalive_idle: Seconds = attrs.field(
         default=Seconds(2 * _MINUTE),
         metadata=option(
-            kinds.DURATION,
+            kinds.WHOLE_DURATION,
             Group.RELAY,
             "TCP keepalive: how long a connection is silent before the first probe.",
         ),
@@ -303,7 +303,7 @@ class Settings:
     transit_keepalive_interval: Seconds = attrs.field(
         default=Seconds(30),
         metadata=option(
-            kinds.DURATION,
+            kinds.WHOLE_DURATION,
             Group.RELAY,
             "TCP keepalive: the time between probes.",
         ),
