@@ -70,9 +70,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def open_ledger(
-    reactor: Reactor, engine: Engine, observer: Observer, *, lanes: int = 2
-) -> Ledger:
+def open_ledger(reactor: Reactor, engine: Engine, observer: Observer, *, lanes: int = 2) -> Ledger:
     """
     A ledger over a database whose tables are there.
 

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from rendezvous import messages
 from rendezvous.client import Client, Wire
-from rendezvous.frames import text_frame
+from rendezvous.frames import take_messages, text_frame
 from rendezvous.messages import StoredMessage
 from rendezvous.observer import DropReason
 from rendezvous.quiet import QuietLogger
@@ -42,6 +42,7 @@ class RendezvousProtocol(WebSocketServerProtocol):
     log = QuietLogger()
     factory: RendezvousFactory
     transport: Connection
+    maxMessagePayloadSize: int  # noqa: N815 - Autobahn's
     client: Client | None = None
     deaf = False
 
@@ -62,10 +63,20 @@ class RendezvousProtocol(WebSocketServerProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Any sign of life counts."""
-        if self.client is not None:
-            self.client.heard = True
-        if not self.deaf:
-            super().dataReceived(data)
+        if self.deaf:
+            return
+        client = self.client
+        if client is not None:
+            client.heard = True
+            # Between messages the short way is open.
+            if not (self.data or self.current_frame or self.inside_message):
+                payloads, data = take_messages(data, self.maxMessagePayloadSize)
+                for payload in payloads:
+                    if self.state == self.STATE_OPEN:
+                        client.received(payload)
+                if not data:
+                    return
+        super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection has gone, whoever ended it."""
@@ -155,15 +166,15 @@ class RendezvousFactory(WebSocketServerFactory):
             utf8validateIncoming=False,
         )
         self.setProtocolOptions(**(options or {}))  # type: ignore[no-untyped-call]
-        # Autobahn copies its options to every connection, unless its class has them.
+        # Autobahn copies its options to every connection and formats them for a log, unless there are
+        # none to copy because the class has them.
         names = (
             WebSocketServerProtocol.CONFIG_ATTRS_COMMON
             + WebSocketServerProtocol.CONFIG_ATTRS_SERVER
         )
+        options_of_class = {name: getattr(self, name) for name in names}
         self._protocol = type(
-            "RendezvousConnection",
-            (RendezvousProtocol,),
-            {name: getattr(self, name) for name in names},
+            "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, "CONFIG_ATTRS": ()}
         )
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002 - Twisted's
