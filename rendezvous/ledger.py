@@ -81,19 +81,21 @@ class Runner(Protocol):
 
 class Ledger:
     """
-    Takes operations and runs them through one or more runners.
-
-    :param runners: operations of one lane go through one runner, in order.
+    Takes operations and runs them through one or more runners, once it has been opened.
     """
 
-    def __init__(self, clock: IReactorTime, runners: Sequence[Runner]) -> None:
-        self._lanes = [_Lane(clock, runner) for runner in runners]
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._lanes: list[_Lane] = []
         self._closed = False
 
-    @property
-    def lanes(self) -> int:
-        """How many operations may be on their way at the same time."""
-        return len(self._lanes)
+    def open(self, runners: Sequence[Runner]) -> None:
+        """
+        Begin to take operations.
+
+        :param runners: operations of one lane go through one runner, in order.
+        """
+        self._lanes = [_Lane(self._clock, runner) for runner in runners]
 
     def submit(
         self, operation: Operation[T], *, lane: int = 0, keys: Sequence[str] = ()
@@ -107,11 +109,12 @@ class Ledger:
             `LedgerUnavailable` if the database does not take it, in which case nothing has happened.
         """
         job = Job(operation, keys)
-        chosen = self._lanes[lane % len(self._lanes)]
-        if self._closed or chosen.waiting >= MAX_WAITING:
-            job.done.errback(LedgerUnavailable())
-        else:
-            chosen.submit(job)
+        if self._lanes and not self._closed:
+            chosen = self._lanes[lane % len(self._lanes)]
+            if chosen.waiting < MAX_WAITING:
+                chosen.submit(job)
+                return job.done
+        job.done.errback(LedgerUnavailable("not open, or too many wait already"))
         return job.done
 
     def close(self) -> Deferred[None]:
