@@ -36,7 +36,7 @@ class MemoryRendezvous(Rendezvous):
     """Answers every request at once."""
 
     def __init__(self, clock: IReactorTime) -> None:
-        super().__init__(clock, Ledger(clock, []), Silent())
+        super().__init__(clock, Ledger(clock), Silent())
         self._names = map(str, count(1))
         self._nameplates: dict[tuple[str, str], str] = {}
         self._mailboxes: dict[Address, _Mailbox] = {}

@@ -1,5 +1,5 @@
 """
-From a database URL to a ledger: engines, their settings, and which runner goes with which.
+From a database URL to what a ledger runs on: engines, their settings, and which runner goes with which.
 
 Owns every setting of SQLite and PostgreSQL that the ledger's promises rest on.
 """
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Engine, NullPool, event
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
-from rendezvous.ledger import Ledger, Runner
+from rendezvous.ledger import Runner
 from rendezvous.ledger_sqlite import SqliteRunner
 from rendezvous.observer import Observer
 from rendezvous.worker import Worker
@@ -70,14 +70,15 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def open_ledger(reactor: Reactor, engine: Engine, observer: Observer, *, lanes: int = 2) -> Ledger:
+def open_runners(
+    reactor: Reactor, engine: Engine, observer: Observer, *, lanes: int = 2
+) -> list[Runner]:
     """
-    A ledger over a database whose tables are there.
+    What a ledger needs to run on a database whose tables are there.
 
     :param lanes: how many connections it has to PostgreSQL, each with a thread; SQLite has one.
     :raises sqlalchemy.exc.DBAPIError: SQLite's file cannot be opened.
     """
-    runners: list[Runner]
     if engine.dialect.name == "sqlite":
         proxy = engine.raw_connection()
         connection = proxy.driver_connection
@@ -90,13 +91,11 @@ def open_ledger(reactor: Reactor, engine: Engine, observer: Observer, *, lanes: 
         # On the reactor's thread nothing sleeps for a lock.
         connection.execute("PRAGMA busy_timeout = 0")
         worker = Worker(reactor, "ledger")
-        runners = [SqliteRunner(reactor, connection, engine.dialect, worker, observer)]
-    else:
-        # psycopg comes with an extra that a server on SQLite does without.
-        from rendezvous.ledger_postgres import PostgresRunner  # noqa: PLC0415
+        return [SqliteRunner(reactor, connection, engine.dialect, worker, observer)]
+    # psycopg comes with an extra that a server on SQLite does without.
+    from rendezvous.ledger_postgres import PostgresRunner  # noqa: PLC0415
 
-        runners = [
-            PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer)
-            for lane in range(lanes)
-        ]
-    return Ledger(reactor, runners)
+    return [
+        PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer)
+        for lane in range(lanes)
+    ]
