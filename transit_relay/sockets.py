@@ -5,6 +5,7 @@ Owns the socket options, and the question whether the peer's kernel is still the
 and knows nothing, for transports that are no TCP sockets.
 """
 
+import contextlib
 import socket
 import struct
 from typing import Final
@@ -38,11 +39,12 @@ def tune(transport: ITransport, limits: Limits) -> None:
     handle = _socket(transport)
     if handle is None:
         return
-    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, limit in _PROBES:
-        if hasattr(socket, option):
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), getattr(limits, limit))
+    with contextlib.suppress(OSError):  # the peer may have gone already: the next read will tell
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, limit in _PROBES:
+            if (option := getattr(socket, name, None)) is not None:
+                handle.setsockopt(socket.IPPROTO_TCP, option, getattr(limits, limit))
 
 
 def silence(transport: ITransport) -> float | None:

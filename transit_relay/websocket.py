@@ -119,6 +119,10 @@ class TransitWebSocket(WebSocketServerProtocol):
             self._connection.left()
         return stop
 
+    def dropConnection(self, abort: bool = False) -> None:  # noqa: N802
+        """Close as after a clean close: Autobahn resets then, which some clients call an error."""
+        super().dropConnection(abort=abort and not self.wasClean)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone."""
         if self._timer.active():
