@@ -120,7 +120,7 @@ class ServerOptions(Versioned):
 def _unknown(flag: str) -> str:
     if flag in _ELSEWHERE:
         return f"{flag}: there is no such option; here it is {_ELSEWHERE[flag]}"
-    return unknown(flag, flag, _FLAGS)
+    return unknown(flag, flag, _FLAGS, "--")
 
 
 def _has_value(option: Option) -> bool:

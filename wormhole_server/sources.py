@@ -94,12 +94,16 @@ def load(flags: Flags, environment: Mapping[str, str]) -> Loaded:
     return Loaded(settings, origins)
 
 
-def unknown(where: str, name: str, known: Mapping[str, object]) -> str:
-    """The line about a name that is not among `known`; `where` is how it was written, and where."""
-    guess = nearest(name, known)
-    return f"{where}: there is no such option; " + (
-        f"did you mean {guess}?" if guess else "see wormhole-server run --help for those there are"
-    )
+def unknown(where: str, name: str, known: Mapping[str, object], prefix: str = "") -> str:
+    """
+    The line about a name that is not among `known`.
+
+    :param where: how it was written, and where.
+    :param prefix: what all names begin with, and so says nothing about which is meant.
+    """
+    guess = nearest(name.removeprefix(prefix), [each.removeprefix(prefix) for each in known])
+    hint = f"did you mean {prefix}{guess}?" if guess else "wormhole-server run --help lists them"
+    return f"{where}: there is no such option; {hint}"
 
 
 def _from_flags(flags: Flags) -> Iterator[_Found]:
@@ -118,7 +122,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> It
         if option is not None:
             yield _Found(option, text, variable, where)
         elif not _KUBERNETES.fullmatch(variable):
-            problems.append(unknown(where, variable, BY_VARIABLE))
+            problems.append(unknown(where, variable, BY_VARIABLE, ENVIRONMENT_PREFIX))
 
 
 def _from_file(path: _Found, problems: list[str]) -> Iterator[_Found]:
