@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 import attrs
+from twisted.internet.base import ReactorBase
 from twisted.logger import globalLogBeginner
 from twisted.python import usage
 
@@ -119,7 +120,9 @@ def _run(loaded: Loaded, terminal: Terminal) -> int:
 
     observer = log.observer(terminal.err, loaded.settings.log_level)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    return launch.run(make_service(loaded.settings, reactor), reactor, terminal.say)
+    return launch.run(
+        make_service(loaded.settings, cast(ReactorBase, reactor)), reactor, terminal.say
+    )
 
 
 _COMMANDS: Mapping[str, Callable[[Loaded, Terminal], int]] = {

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import cast
 
 from twisted.application.service import IService
+from twisted.internet.base import ReactorBase
 
 from wormhole_server import launch
 from wormhole_server.errors import ConfigurationError
@@ -38,7 +40,9 @@ def makeService(options: ServerOptions) -> IService:
     from wormhole_server.service import make_service  # noqa: PLC0415
 
     launch.tell_in_one_line(_say)
-    return launch.Launched(make_service(loaded.settings, reactor), reactor, launch.exit_with)
+    return launch.Launched(
+        make_service(loaded.settings, cast(ReactorBase, reactor)), reactor, launch.exit_with
+    )
 
 
 def _say(line: str) -> None:
