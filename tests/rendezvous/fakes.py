@@ -27,7 +27,7 @@ from tests.rendezvous.stores import Store
 T = TypeVar("T")
 
 # A thread that has not answered by then never will.
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 20.0
 
 
 class Reactor(Clock):
@@ -230,10 +230,15 @@ class FakeWire:
         """WebSocket pings since the last look."""
         return self.frames.count(PING)
 
+    def heard(self) -> list[dict[str, Any]]:
+        """The messages that have come since the last `take`."""
+        return [json.loads(payload_of(frame)) for frame in self.frames if frame != PING]
+
     def take(self) -> list[dict[str, Any]]:
-        """The messages that have come since the last look."""
-        frames, self.frames = self.frames, []
-        return [json.loads(payload_of(frame)) for frame in frames if frame != PING]
+        """The messages that have come since the last `take`, this one included."""
+        heard = self.heard()
+        self.frames.clear()
+        return heard
 
 
 def payload_of(frame: bytes) -> bytes:
