@@ -50,15 +50,20 @@ class Wire(Protocol):
 
 
 class _Turn:
-    """A command whose answer leaves when it is ready and all before it have left."""
+    """
+    A command whose answer leaves when it is ready and all before it have left.
 
-    __slots__ = ("incoming", "payload", "ready", "reply")
+    :ivar granted: what the ledger was asked and what it said, for what follows from it.
+    """
+
+    __slots__ = ("granted", "incoming", "payload", "ready", "reply")
 
     def __init__(self, incoming: Incoming, payload: bytes) -> None:
         self.incoming = incoming
         self.payload = payload
         self.ready = False
         self.reply: Reply | Refusal | None = None
+        self.granted: tuple[Request, Result] | None = None
 
 
 class Client:
@@ -174,6 +179,7 @@ class Client:
             self._settle(turn, step.reply)
         else:
             self._ask(turn, step)
+        self._hold_input_if_needed()
 
     def _ask(self, turn: _Turn, request: Request) -> None:
         if isinstance(request, requests.OpenMailbox):
@@ -185,13 +191,14 @@ class Client:
             self._granted, self._refused, callbackArgs=(turn, request), errbackArgs=(turn, request)
         )
         result.addErrback(self._answer_broken, turn.payload)
-        self._hold_input_if_needed()
 
     def _granted(self, result: Result, turn: _Turn, request: Request) -> None:
-        if not self._gone:
-            self._settle(turn, self._conversation.answer(request, result))
-            self._follow(result, request)
-        self._rendezvous.performed(request, result)
+        if self._gone:
+            # Others may have to hear of it all the same.
+            self._rendezvous.performed(request, result)
+            return
+        turn.granted = request, result
+        self._settle(turn, self._conversation.answer(request, result))
 
     def _refused(self, failure: Failure, turn: _Turn, request: Request) -> None:
         refusal = failure.value
@@ -208,8 +215,8 @@ class Client:
         self._conversation.take_back(request)
         self._settle(turn, refusal)
 
-    def _follow(self, result: Result, request: Request) -> None:
-        """What a result changes for this connection, after its answer."""
+    def _follow(self, request: Request, result: Result) -> None:
+        """What a result changes, after its answer and before the next: here, then for everybody."""
         match result:
             case requests.Claimed(_, mailbox):
                 self._arrive((self._conversation.app or "", mailbox))
@@ -220,12 +227,16 @@ class Client:
                 self._page(result)
             case _:
                 pass
+        self._rendezvous.performed(request, result)
 
     def _settle(self, turn: _Turn, reply: Reply | Refusal | None) -> None:
         turn.reply = reply
         turn.ready = True
+        self._give_ready()
+
+    def _give_ready(self) -> None:
         turns = self._turns
-        while turns and turns[0].ready:
+        while turns and turns[0].ready and not self._replaying:
             self._give(turns.popleft())
         if self._holding_input and len(turns) <= self._rendezvous.limits.pending_commands // 2:
             self._holding_input = False
@@ -239,6 +250,8 @@ class Client:
             self._send(messages.error(turn.reply.text, turn.payload, now))
         elif turn.reply is not None:
             self._send(turn.reply(now))
+        if turn.granted is not None:
+            self._follow(*turn.granted)
 
     def _answer_broken(self, failure: Failure, payload: bytes) -> None:
         """An exception that nobody foresaw, outside the ledger: this conversation cannot be trusted."""
@@ -283,6 +296,12 @@ class Client:
     def _page(self, page: Page) -> None:
         if self._subscription is not None:
             self._subscription.page(page.messages, page.latest)
+            self._give_ready()
+
+    @property
+    def _replaying(self) -> bool:
+        """What was stored before `open` comes before the answer of whatever was asked after it."""
+        return self._subscription is not None and self._subscription.replaying
 
     def _no_page(self, failure: Failure) -> None:
         """Without its messages the connection is of no use; the client comes back for them."""

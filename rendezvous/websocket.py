@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
@@ -82,9 +83,9 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """The connection has gone, whoever ended it."""
         super().connectionLost(reason)
         if self.client is not None:
-            self.factory.connections.discard(self)
             client, self.client = self.client, None
             client.lost()
+            self.factory.connection_lost(self)
 
     def _max_message_size_exceeded(self, *sizes_and_reason: Any) -> None:
         """Autobahn's hook: close with 1009, and do not store what the client still sends."""
@@ -150,6 +151,7 @@ class RendezvousFactory(WebSocketServerFactory):
     ) -> None:
         super().__init__(reactor=rendezvous.clock, server="")  # type: ignore[no-untyped-call]
         self.connections: set[RendezvousProtocol] = set()
+        self._when_empty: list[Deferred[None]] = []
         self._rendezvous = rendezvous
         self._last: tuple[StoredMessage | None, bytes] = (None, b"")
         self.setProtocolOptions(  # type: ignore[no-untyped-call]
@@ -197,6 +199,24 @@ class RendezvousFactory(WebSocketServerFactory):
             payload = messages.message(message, self._rendezvous.clock.seconds())
             self._last = (message, text_frame(payload))
         return self._last[1]
+
+    def connection_lost(self, connection: RendezvousProtocol) -> None:
+        """Forget a connection."""
+        self.connections.discard(connection)
+        self._tell_if_empty()
+
+    def when_empty(self) -> Deferred[None]:
+        """Fires when no client is connected."""
+        empty: Deferred[None] = Deferred()
+        self._when_empty.append(empty)
+        self._tell_if_empty()
+        return empty
+
+    def _tell_if_empty(self) -> None:
+        if not self.connections:
+            waiting, self._when_empty = self._when_empty, []
+            for each in waiting:
+                each.callback(None)
 
     def go_away(self) -> None:
         """Tell every client that the server is stopping."""
