@@ -56,6 +56,13 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(b"".join(pieces[:taken])[-1:], b"\n")
         self.assertEqual(b"".join(pieces[taken:]), b"")
 
+    @given(tokens, sides.filter(bool), st.lists(st.integers(0, 1000), max_size=20))
+    def test_without_the_word_side(self, token: bytes, side: bytes, cuts: list[int]) -> None:
+        """`for SIDE` is taken for the same as `for side SIDE`, however it is split."""
+        answer, _ = feed(split(BEGIN + token + b" for " + side + b"\n", cuts))
+        assert isinstance(answer, Request)
+        self.assertEqual((answer.token, answer.side), request(token, side))
+
     @given(tokens, sides)
     def test_byte_by_byte(self, token: bytes, side: bytes | None) -> None:
         """A handshake that arrives byte by byte is accepted once, at its newline."""
