@@ -142,9 +142,10 @@ class Client:
         self._turns.clear()
 
     def full(self) -> None:
-        """The wire holds enough; what is sent from now on is counted."""
-        self._full = True
-        self._waiting_bytes = 0
+        """The wire holds enough, and says so at every write: what is sent from now on is counted."""
+        if not self._full:
+            self._full = True
+            self._waiting_bytes = 0
 
     def drained(self) -> None:
         """The client has read what waited for it."""
