@@ -54,9 +54,10 @@ class _Turn:
     A command whose answer leaves when it is ready and all before it have left.
 
     :ivar granted: what the ledger was asked and what it said, for what follows from it.
+    :ivar told: whether everybody else knows of it.
     """
 
-    __slots__ = ("granted", "incoming", "payload", "ready", "reply")
+    __slots__ = ("granted", "incoming", "payload", "ready", "reply", "told")
 
     def __init__(self, incoming: Incoming, payload: bytes) -> None:
         self.incoming = incoming
@@ -64,6 +65,7 @@ class _Turn:
         self.ready = False
         self.reply: Reply | Refusal | None = None
         self.granted: tuple[Request, Result] | None = None
+        self.told = False
 
 
 class Client:
@@ -76,6 +78,7 @@ class Client:
     __slots__ = (
         "_clock",
         "_conversation",
+        "_dropped",
         "_frame_of",
         "_full",
         "_gone",
@@ -105,6 +108,7 @@ class Client:
         self._conversation = Conversation()
         self._lane = rendezvous.new_lane()
         self._gone = False
+        self._dropped = False
         self._turns: deque[_Turn] = deque()
         self._subscription: Subscription | None = None
         self._present: set[Address] = set()
@@ -126,6 +130,8 @@ class Client:
 
     def received(self, payload: bytes) -> None:
         """One command."""
+        if self._dropped:
+            return
         try:
             self._take(payload)
         except Exception:  # ours, whatever it is
@@ -200,6 +206,8 @@ class Client:
             return
         turn.granted = request, result
         self._settle(turn, self._conversation.answer(request, result))
+        # Others do not wait until this client has read what comes before its answer.
+        self._tell(turn)
 
     def _refused(self, failure: Failure, turn: _Turn, request: Request) -> None:
         refusal = failure.value
@@ -217,7 +225,7 @@ class Client:
         self._settle(turn, refusal)
 
     def _follow(self, request: Request, result: Result) -> None:
-        """What a result changes, after its answer and before the next: here, then for everybody."""
+        """What a result changes for this connection, after its answer and before the next."""
         match result:
             case requests.Claimed(_, mailbox):
                 self._arrive((self._conversation.app or "", mailbox))
@@ -228,7 +236,12 @@ class Client:
                 self._page(result)
             case _:
                 pass
-        self._rendezvous.performed(request, result)
+
+    def _tell(self, turn: _Turn) -> None:
+        """What a result changes for everybody, once."""
+        if turn.granted is not None and not turn.told:
+            turn.told = True
+            self._rendezvous.performed(*turn.granted)
 
     def _settle(self, turn: _Turn, reply: Reply | Refusal | None) -> None:
         turn.reply = reply
@@ -253,6 +266,7 @@ class Client:
             self._send(turn.reply(now))
         if turn.granted is not None:
             self._follow(*turn.granted)
+            self._tell(turn)
 
     def _answer_broken(self, failure: Failure, payload: bytes) -> None:
         """An exception that nobody foresaw, outside the ledger: this conversation cannot be trusted."""
@@ -282,10 +296,15 @@ class Client:
         if self._subscription is not None:
             self._rendezvous.subscriptions.unsubscribe(self._subscription)
             self._subscription = None
+            self._wanted_page = None
 
     def _deliver(self, stored: Sequence[StoredMessage]) -> None:
-        for message in stored:
-            self._write(self._frame_of(message))
+        try:
+            for message in stored:
+                self._write(self._frame_of(message))
+        except Exception:  # the listener's fault, not that of whoever stored the message
+            self._log_broken(Failure())
+            self._drop(DropReason.INTERNAL)
 
     def _fetch(self, number: int) -> None:
         if self._full:
@@ -327,6 +346,8 @@ class Client:
         self._write(text_frame(payload))
 
     def _write(self, frame: bytes) -> None:
+        if self._dropped:
+            return
         if self._full:
             self._waiting_bytes += len(frame)
             if self._waiting_bytes > self._rendezvous.limits.send_buffer_bytes:
@@ -335,6 +356,7 @@ class Client:
         self._wire.write(frame)
 
     def _drop(self, reason: DropReason, *, flush: bool = False) -> None:
-        if not self._gone:
+        if not self._gone and not self._dropped:
+            self._dropped = True
             self._observer.dropped(reason)
             self._wire.drop(flush=flush)
