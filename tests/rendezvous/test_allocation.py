@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+
 from rendezvous import allocation
 from rendezvous.allocation import FULL_SECONDS, Allocator
 from rendezvous.errors import ErrorKind, Refusal

@@ -136,7 +136,9 @@ class LedgerTests(SynchronousTestCase):
         self.clock.advance(0)
         self.runner.let_go()
         self.assertEqual(self.failureResultOf(refused, Refusal).value.kind, ErrorKind.CROWDED)
-        self.assertEqual((self.successResultOf(before), self.successResultOf(after)), ("before", "after"))
+        self.assertEqual(
+            (self.successResultOf(before), self.successResultOf(after)), ("before", "after")
+        )
 
     def test_callback_that_raises(self) -> None:
         """An exception in what a submitter does with its result keeps no other result back."""

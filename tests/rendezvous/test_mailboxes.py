@@ -37,9 +37,7 @@ class RulesCase(StoreCase):
 
     def release(self, side: str, name: str = "7", app: str = APP) -> Released:
         """Release."""
-        return self.store.run(
-            lambda tx: mailboxes.release(tx, app, side, name, Usage(), self.now)
-        )
+        return self.store.run(lambda tx: mailboxes.release(tx, app, side, name, Usage(), self.now))
 
     def open(self, side: str, mailbox: str = "box", app: str = APP) -> Page:
         """Open."""

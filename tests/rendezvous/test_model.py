@@ -111,9 +111,7 @@ class World:
 
     def _connect(self, app: str, side: str) -> None:
         wire = FakeWire()
-        real = Client(
-            self.server, wire, lambda stored: text_frame(messages.message(stored, 0.0))
-        )
+        real = Client(self.server, wire, lambda stored: text_frame(messages.message(stored, 0.0)))
         real.greet(PEER)
         real.received(json.dumps({"type": "bind", "appid": app, "side": side}).encode())
         self.settle()

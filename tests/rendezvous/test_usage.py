@@ -17,9 +17,7 @@ class UsageRules(StoreCase):
 
     def write(self, usage: Usage, came: float | None = 1090.0, now: float = 1307.0) -> None:
         """One record of each kind."""
-        self.store.run(
-            lambda tx: usage.nameplate_retired(tx, "app", Mood.HAPPY, 1030.0, came, now)
-        )
+        self.store.run(lambda tx: usage.nameplate_retired(tx, "app", Mood.HAPPY, 1030.0, came, now))
         self.store.run(
             lambda tx: usage.mailbox_retired(
                 tx, "app", Mood.SCARY, 1030.0, came, now, nameplate=True
@@ -60,9 +58,7 @@ class UsageRules(StoreCase):
         """Without a second side there is no waiting time, blurred or not."""
         for usage in (Usage(), Usage(blur_seconds=100.0)):
             self.write(usage, came=None)
-        self.assertEqual(
-            self.store.rows(schema.nameplate_usage, "waiting_seconds"), [None, None]
-        )
+        self.assertEqual(self.store.rows(schema.nameplate_usage, "waiting_seconds"), [None, None])
 
     def test_clock_that_went_back(self) -> None:
         """No time is negative, even where the clock was set back in between."""
