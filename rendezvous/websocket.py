@@ -6,12 +6,12 @@ Owns what the server asks of Autobahn: its options, when a connection counts as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
@@ -29,6 +29,16 @@ from rendezvous.server import Rendezvous
 _GOING_AWAY = 1001
 # A client that is told to go has so long to say goodbye.
 _CLOSE_SECONDS = 2.0
+
+
+class _Timer:
+    """Runs Autobahn's timeouts on our clock; they would run on the global reactor."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    def call_later(self, seconds: float, function: Callable[..., object]) -> IDelayedCall:
+        return self._clock.callLater(seconds, function)
 
 
 @implementer(IPushProducer)
@@ -56,6 +66,10 @@ class RendezvousProtocol(WebSocketServerProtocol):
             self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         self.client.greet(self.transport.getPeer())
+
+    def onMessageFrame(self, payload: Any) -> None:
+        """The pieces of a fragment; empty ones would be kept, and count against no limit."""
+        super().onMessageFrame([piece for piece in payload if piece])  # type: ignore[arg-type] # its hint is wrong
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N803 - Autobahn's
         """One command, in a text or a binary message alike."""
@@ -150,6 +164,7 @@ class RendezvousFactory(WebSocketServerFactory):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(reactor=rendezvous.clock, server="")  # type: ignore[no-untyped-call]
+        self._batched_timer = _Timer(rendezvous.clock)
         self.connections: set[RendezvousProtocol] = set()
         self._when_empty: list[Deferred[None]] = []
         self._rendezvous = rendezvous
@@ -221,4 +236,5 @@ class RendezvousFactory(WebSocketServerFactory):
     def go_away(self) -> None:
         """Tell every client that the server is stopping."""
         for connection in tuple(self.connections):
-            connection.sendClose(_GOING_AWAY, "the server is going down")
+            # Its public method lets applications say 1000 and their own codes only.
+            connection.sendCloseFrame(_GOING_AWAY, b"the server is going down")
