@@ -121,6 +121,8 @@ def exchange(one: TcpPeer, messages: bytes, other: TcpPeer, answers: bytes) -> t
             peer = key.data
             if events & selectors.EVENT_READ and random.random() < 0.8:
                 peer.read()
+                if peer.ended:
+                    raise ConnectionError("closed too early")
             if events & selectors.EVENT_WRITE and outgoing[peer]:
                 sent = peer.socket.send(outgoing[peer][: random.randrange(1, 200_000)])
                 outgoing[peer] = outgoing[peer][sent:]
