@@ -98,6 +98,7 @@ class SqliteRunner:
                 tx = Transaction(cursor, self._dialect)
                 for job in jobs:
                     job.run(tx)
+                tx.finish()
             if self._connection.total_changes != before:
                 self._worker.do(self._commit)
                 return False

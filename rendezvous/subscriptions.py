@@ -53,7 +53,7 @@ class Subscription:
         self._next = 1
         # The newest message that is known to be in the mailbox.
         self._latest = 0
-        # The newest message when the listener came.
+        # The newest message that is known to have been there when the listener came.
         self._replay_end: int | None = None
         # False while a page is on its way.
         self._ready = False
@@ -64,7 +64,8 @@ class Subscription:
         """What was stored when the page was read; `latest` is the newest number of the mailbox then."""
         self._ready = True
         self._latest = max(self._latest, latest)
-        if self._replay_end is None:
+        if self._replay_end is None or self.replaying:
+            # A page need not know how many follow it: the replay goes on until one is the last.
             self._replay_end = latest
         due = [message for message in messages if message.number >= self._next]
         if due:

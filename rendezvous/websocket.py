@@ -175,6 +175,7 @@ class RendezvousFactory(WebSocketServerFactory):
             openHandshakeTimeout=open_handshake_seconds,
             closeHandshakeTimeout=_CLOSE_SECONDS,
             allowedOrigins=list(allowed_origins),
+            allowNullOrigin=True,
             # So that a client over the limit hears why.
             failByDrop=False,
             tcpNoDelay=True,
@@ -182,7 +183,8 @@ class RendezvousFactory(WebSocketServerFactory):
             # Bad UTF-8 is answered, like any other bad message.
             utf8validateIncoming=False,
         )
-        self.setProtocolOptions(**(options or {}))  # type: ignore[no-untyped-call]
+        # Every call that does not name it turns it off.
+        self.setProtocolOptions(**{"allowNullOrigin": True, **(options or {})})  # type: ignore[no-untyped-call]
         # Autobahn copies its options to every connection and formats them for a log, unless there are
         # none to copy because the class has them.
         names = (

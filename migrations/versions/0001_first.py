@@ -48,7 +48,6 @@ def upgrade() -> None:
         sa.Column("second_mood", sa.Text),
         sa.Column("second_came", sa.Double),
         sa.Column("crowded", sa.Boolean, nullable=False),
-        sa.Column("latest", sa.Integer, nullable=False),
         sa.Column("created", sa.Double, nullable=False),
         sa.Column("used", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_mailboxes"),
