@@ -6,12 +6,18 @@ Owns the site, its channel and its plain-text pages. Knows none of the pages tha
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, cast
 
-from twisted.internet.interfaces import IReactorTime, ITCPTransport
+from twisted.internet.interfaces import ILoggingContext, IReactorTime, ITCPTransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
+from zope.interface import implementer
+
+_log = Logger()
 
 _TEXT = b"text/plain; charset=utf-8"
 
@@ -57,10 +63,12 @@ class PromptChannel(http.HTTPChannel):
         cast(ITCPTransport, self.transport).abortConnection()
 
 
+@implementer(ILoggingContext)
 class PrivateSite(Site):
     """
     A web site without an access log.
 
+    :param name: what the log calls it when it begins to listen.
     :param request_seconds: how long a connection may take to complete a request.
     """
 
@@ -69,10 +77,18 @@ class PrivateSite(Site):
     # Without the proxy that twisted.web puts before it, for the sake of HTTP/2.
     protocol = PromptChannel  # type: ignore[assignment]
 
-    def __init__(self, reactor: IReactorTime, root: IResource, request_seconds: float) -> None:
+    def __init__(
+        self, name: str, reactor: IReactorTime, root: IResource, request_seconds: float
+    ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             root, reactor=reactor, timeout=request_seconds, parsePOSTFormSubmission=False
         )
+
+        self._name = name
+
+    def logPrefix(self) -> str:
+        """Its name."""
+        return self._name
 
     def log(self, request: http.Request) -> None:
         """Addresses and paths are nobody's business."""
@@ -92,6 +108,13 @@ class Page(Resource):
         """There is nothing below."""
         return NotFound()
 
+    def render(self, request: Request) -> bytes | int:
+        """Nothing here can be changed from outside."""
+        if request.method in (b"GET", b"HEAD"):
+            return self.render_GET(request)
+        request.setHeader(b"allow", b"GET, HEAD")
+        return text(request, 405, "This can only be read.")
+
     def render_GET(self, request: Request) -> bytes | int:
         """What stands here."""
         raise NotImplementedError
@@ -107,21 +130,37 @@ class NotFound(Page):
 
 def text(request: Request, code: int, sentence: str) -> bytes:
     """Answer with a sentence."""
-    request.setResponseCode(code)
+    # Twisted does not know the name of each.
+    request.setResponseCode(code, HTTPStatus(code).phrase.encode())
     request.setHeader(b"content-type", _TEXT)
     request.setHeader(b"cache-control", b"no-store")
     return f"{sentence}\n".encode()
 
 
-class Alive:
-    """Whether a request that is answered later still has somebody to answer to."""
+class Later:
+    """The answer to a request that takes its time, unless the client has gone meanwhile."""
 
     def __init__(self, request: Request) -> None:
+        self._request = request
         self._alive = True
         request.notifyFinish().addErrback(self._gone)
 
-    def __bool__(self) -> bool:
-        return self._alive
+    def text(self, code: int, sentence: str) -> None:
+        """Answer with a sentence."""
+        if self._alive:
+            self.body(text(self._request, code, sentence))
+
+    def body(self, body: bytes) -> None:
+        """Answer with `body`; status and type are set already."""
+        if self._alive:
+            self._request.setHeader(b"content-length", b"%d" % len(body))
+            self._request.write(body)
+            self._request.finish()
+
+    def failed(self, failure: Failure) -> None:
+        """Log what went wrong on our side, and say only that it did."""
+        _log.failure("A page could not be made.", failure)
+        self.text(500, "The server has failed to make this page.")
 
     def _gone(self, failure: Any) -> None:  # noqa: ARG002 - an errback takes it
         self._alive = False

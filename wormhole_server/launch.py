@@ -89,6 +89,7 @@ class Launched(MultiService):
         self._service.started.addErrback(self._failed)
         self._starting = False
         if self._failure is not None:
+            self._tell(self._failure)
             self.stopService()  # type: ignore[no-untyped-call]
             self._failure.raiseException()
 
@@ -96,12 +97,16 @@ class Launched(MultiService):
         if self._starting:
             self._failure = failure
             return
+        self._tell(failure)
+        self._exit_with(1)
+        _stop(self._reactor)
+
+    def _tell(self, failure: Failure) -> None:
+        """To the log: a daemon has no stderr."""
         if failure.check(StartError):
             _log.critical("{error}", error=failure.getErrorMessage())
         else:
             _log.failure("The server could not be started.", failure)
-        self._exit_with(1)
-        _stop(self._reactor)
 
 
 def exit_with(status: int) -> None:

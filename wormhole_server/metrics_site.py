@@ -18,7 +18,7 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from wormhole_server.http import Alive, Page, PrivateSite, text
+from wormhole_server.http import Later, Page, PrivateSite, text
 from wormhole_server.shared import Shared
 
 # Counting rows is not free, and Prometheus is not always alone: one count serves all for a while.
@@ -53,7 +53,7 @@ def metrics_site(
     """
     root = Index()
     root.putChild(b"metrics", Metrics(registry, Counting(reactor, count), show))
-    return PrivateSite(reactor, root, _REQUEST_SECONDS)
+    return PrivateSite("Metrics", reactor, root, _REQUEST_SECONDS)
 
 
 class Counting:
@@ -108,17 +108,12 @@ class Metrics(Page):
 
     def render_GET(self, request: Request) -> int:
         """Everything, on the reactor's thread: what is counted is counted there, too."""
-        alive = Alive(request)
+        later = Later(request)
+        request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
 
         def answer(counts: LiveCounts | None) -> None:
             self._show(counts)
-            if alive:
-                request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
-                request.write(generate_latest(self._registry))
-                request.finish()
+            later.body(generate_latest(self._registry))
 
-        def failed(failure: Failure) -> None:
-            request.processingFailed(failure)
-
-        self._counting().addCallback(answer).addErrback(failed)
+        self._counting().addCallback(answer).addErrback(later.failed)
         return NOT_DONE_YET

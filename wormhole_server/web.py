@@ -20,7 +20,7 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from wormhole_server.http import Alive, Page, PrivateSite, text
+from wormhole_server.http import Later, Page, PrivateSite, text
 from wormhole_server.shared import Shared
 
 # Load balancers ask every few seconds and want to know soon; a healthy database takes milliseconds.
@@ -51,7 +51,7 @@ def web_site(
         root.putChild(b"transit", Upgrade(relay))
     root.putChild(b"healthz", Healthy())
     root.putChild(b"readyz", Ready(Shared(reactor, check, READY_SECONDS)))
-    return PrivateSite(reactor, root, request_seconds)
+    return PrivateSite("Web root", reactor, root, request_seconds)
 
 
 class Root(Page):
@@ -113,23 +113,18 @@ class Ready(Page):
 
     def render_GET(self, request: Request) -> int:
         """Answers after the check, which all who ask at the same time share."""
-        alive = Alive(request)
-
-        def answer(code: int, sentence: str) -> None:
-            if alive:
-                request.write(text(request, code, sentence))
-                request.finish()
+        later = Later(request)
 
         def ready(_: None) -> None:
             self._was_ready = True
-            answer(200, "The server is ready.")
+            later.text(200, "The server is ready.")
 
         def not_ready(failure: Failure) -> None:
             # Why is for the log, and once is enough: probes come all the time.
             if self._was_ready:
                 self._was_ready = False
                 _log.warn("Not ready: {why}", why=type(failure.value).__name__)
-            answer(503, "The server is not ready: its database does not answer.")
+            later.text(503, "The server is not ready: its database does not answer.")
 
         self._check().addCallbacks(ready, not_ready)
         return NOT_DONE_YET
