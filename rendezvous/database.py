@@ -73,7 +73,7 @@ def open_runners(
     What a ledger needs to run on a database whose tables are there.
 
     :param lanes: how many connections it has to PostgreSQL, each with a thread; SQLite has one.
-    :raises sqlalchemy.exc.DBAPIError: SQLite's file cannot be opened.
+    :raises sqlite3.Error: SQLite's file cannot be opened.
     """
     if engine.dialect.name == "sqlite":
         proxy = engine.raw_connection()

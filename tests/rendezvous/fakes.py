@@ -13,8 +13,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from rendezvous.errors import ErrorKind
 from rendezvous.frames import PING
@@ -30,6 +32,7 @@ T = TypeVar("T")
 _PATIENCE_SECONDS = 20.0
 
 
+@implementer(IReactorFromThreads)
 class Reactor(Clock):
     """A clock that stands still, and the calls that threads leave for the reactor's thread."""
 

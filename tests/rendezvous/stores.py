@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -41,16 +41,22 @@ class Store:
         cursor = self._connection.cursor()
         if self._begins:
             cursor.execute("BEGIN")
+        tx = Transaction(cursor, self.engine.dialect)
+        refusal: Refusal | None = None
+        result: Any = None
         try:
-            result = operation(Transaction(cursor, self.engine.dialect))
-        except Refusal:
-            self._connection.commit()
-            raise
+            try:
+                result = operation(tx)
+            except Refusal as refused:
+                refusal = refused
+            tx.finish()
         except BaseException:
             self._connection.rollback()
             raise
         self._connection.commit()
-        return result
+        if refusal is not None:
+            raise refusal
+        return cast("T", result)
 
     def rows(self, table: sa.Table, *columns: str) -> list[Any]:
         """What stands in the table, in the order of its first column; bare values for one column."""
@@ -63,11 +69,6 @@ class Store:
         """Reach into the tables."""
         with self.engine.begin() as connection:
             connection.execute(sa.text(statement), values)
-
-    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-        """Put many rows into a table."""
-        with self.engine.begin() as connection:
-            connection.execute(sa.insert(table), rows)
 
     def clear(self) -> None:
         """Forget everything."""

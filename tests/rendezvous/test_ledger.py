@@ -83,7 +83,11 @@ class LedgerTests(SynchronousTestCase):
         ran: list[int] = []
 
         def operation(number: int) -> Any:
-            return lambda _: ran.append(number) or number
+            def run(_: object) -> int:
+                ran.append(number)
+                return number
+
+            return run
 
         for number in range(total):
             self.ledger.submit(operation(number)).addCallback(self.note)

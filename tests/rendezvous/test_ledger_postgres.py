@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy import Engine, event
+from sqlalchemy import URL, Engine, event
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -59,6 +59,7 @@ def read(tx: Transaction) -> list[int]:
 class PostgresCase(SynchronousTestCase):
     """A case with a ledger of two lanes, and a connection that looks at it from outside."""
 
+    _url: ClassVar[URL]
     _engine: ClassVar[Engine]
 
     @classmethod

@@ -68,7 +68,7 @@ class SqliteCase(SynchronousTestCase):
         engine = open_engine(sqlite_url(directory.name, "file.db"))
         _metadata.create_all(engine)
         self.ledger = Ledger(self.reactor)
-        self.ledger.open(open_runners(self.reactor, engine, self.observer))
+        self.ledger.open(open_runners(self.reactor, engine, self.observer))  # type: ignore[arg-type]
         self.addCleanup(self.close)
         self.outside = sqlite3.connect(self.file, isolation_level=None, timeout=0)
         self.addCleanup(self.outside.close)

@@ -82,7 +82,13 @@ class UnderstoodTests(SynchronousTestCase):
     def test_unknown_keys_are_ignored(self) -> None:
         """Keys that the protocol does not know change nothing, whatever they hold."""
         for name, fields in FULL.items():
-            odd = {"null": None, "": [], "timing": {"a": [1e300]}, "__class__": "x", "\0": 1}
+            odd: dict[str, Any] = {
+                "null": None,
+                "": [],
+                "timing": {"a": [1e300]},
+                "__class__": "x",
+                "\0": 1,
+            }
             plain = parse(type=name, **fields)
             decorated = parse(type=name, **fields, **odd)
             if name == "ping":

@@ -71,6 +71,27 @@ class SubscriptionTests(SynchronousTestCase):
         self.subscription.page(run(2, 3), 3)
         self.expect([1, 2, 3], [2])
 
+    def test_replaying(self) -> None:
+        """A replay lasts until the last of its pages, also where each knows only that more follow it."""
+        self.assertFalse(self.subscription.replaying)
+        self.subscription.page(run(1, 2), 3)
+        self.assertTrue(self.subscription.replaying)
+        self.subscription.page(run(3, 4), 5)
+        self.assertTrue(self.subscription.replaying)
+        self.subscription.page(run(5, 5), 5)
+        self.assertFalse(self.subscription.replaying)
+        self.subscription.stored(message(7))
+        self.assertFalse(self.subscription.replaying)
+        self.expect([1, 2, 3, 4, 5], [3, 5, 6])
+
+    def test_replay_of_what_has_gone(self) -> None:
+        """A replay of a mailbox that goes meanwhile is over."""
+        self.subscription.page(run(1, 2), 3)
+        self.subscription.page([], 0)
+        self.assertFalse(self.subscription.replaying)
+        self.subscription.emptied()
+        self.assertFalse(self.subscription.replaying)
+
     def test_duplicates(self) -> None:
         """What was delivered once is not delivered again, from whichever side it comes."""
         self.subscription.page(run(1, 3), 3)

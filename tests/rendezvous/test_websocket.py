@@ -10,10 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from zope.interface import implementer
 
 from rendezvous.ledger import Ledger
 from rendezvous.observer import DropReason
@@ -26,7 +24,6 @@ TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 0x1, 0x2, 0x8, 0x9, 0xA, 0x0
 LIMIT = 1000
 
 
-@implementer(ITCPTransport)
 class Transport(StringTransport):
     """A transport that remembers what was asked of it."""
 
@@ -36,11 +33,8 @@ class Transport(StringTransport):
         self.aborted = False
 
     def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802 - Twisted's
-        """See `ITCPTransport`."""
+        """See `ITCPTransport`, as much of it as is used."""
         self.no_delay = enabled
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802 - Twisted's
-        """See `ITCPTransport`."""
 
     def unregisterProducer(self) -> None:
         """See `ITransport`; like TCP's it does not mind that there is none."""
@@ -48,7 +42,7 @@ class Transport(StringTransport):
             super().unregisterProducer()
 
     def abortConnection(self) -> None:
-        """See `ITCPTransport`."""
+        """See `ITCPTransport`, as much of it as is used."""
         self.aborted = True
         super().abortConnection()
 
@@ -116,7 +110,7 @@ class WebSocketCase(OnSqlite, StoreCase):
         if not isinstance(protocol, RendezvousProtocol):
             raise AssertionError(protocol)
         transport = Transport()
-        protocol.makeConnection(transport)  # type: ignore[arg-type]
+        protocol.makeConnection(transport)
         return protocol, transport
 
     def handshake(self, **headers: str) -> bytes:

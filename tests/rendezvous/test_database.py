@@ -1,0 +1,86 @@
+"""Tests of `rendezvous.database`: the settings that the ledger's promises rest on."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rendezvous.database import open_engine, open_runners
+from rendezvous.ledger import Ledger
+from rendezvous.ledger_postgres import PostgresRunner
+from rendezvous.ledger_sqlite import SqliteRunner
+from rendezvous.schema import metadata
+from tests.databases import drop_postgres, new_postgres_url, sqlite_url
+from tests.rendezvous.fakes import Reactor, Recorder
+
+
+class SqliteTests(SynchronousTestCase):
+    """A SQLite file."""
+
+    def setUp(self) -> None:
+        """Have a directory."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def test_durable(self) -> None:
+        """Every connection writes ahead, and waits for the disk at each commit."""
+        engine = open_engine(sqlite_url(self.directory))
+        with engine.connect() as connection:
+            for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
+                found = connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+                self.assertEqual(found, value)
+
+    def test_ledger_never_sleeps(self) -> None:
+        """The ledger's own connection does not wait for locks, and keeps the other settings."""
+        engine = open_engine(sqlite_url(self.directory))
+        metadata.create_all(engine)
+        reactor = Reactor()
+        ledger = Ledger(reactor)
+        (runner,) = open_runners(reactor, engine, Recorder())  # type: ignore[arg-type]
+        if not isinstance(runner, SqliteRunner):
+            raise AssertionError(runner)
+        ledger.open([runner])
+        for pragma, value in (("busy_timeout", 0), ("synchronous", 2), ("journal_mode", "wal")):
+            found = runner._connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+            self.assertEqual(found, value)
+        reactor.result(ledger.close())
+
+    def test_no_such_directory(self) -> None:
+        """A file that cannot be opened is an error at once, before any client could be answered."""
+        engine = open_engine(sqlite_url(self.directory + "/nowhere"))
+        with self.assertRaises(sqlite3.Error):
+            open_runners(Reactor(), engine, Recorder())  # type: ignore[arg-type]
+
+
+class PostgresTests(SynchronousTestCase):
+    """A PostgreSQL database."""
+
+    def setUp(self) -> None:
+        """Have an empty one."""
+        self.url = new_postgres_url()
+        self.addCleanup(drop_postgres, self.url)
+
+    def test_settings(self) -> None:
+        """Every connection reads what is committed, tells its name, and waits for the disk."""
+        with open_engine(self.url).connect() as connection:
+            for setting, value in (
+                ("transaction_isolation", "read committed"),
+                ("application_name", "wormhole-server"),
+                ("synchronous_commit", "on"),
+            ):
+                found = connection.exec_driver_sql(f"SHOW {setting}").scalar()
+                self.assertEqual(found, value)
+
+    def test_lanes(self) -> None:
+        """There are as many lanes as asked for, which connect when they have something to do."""
+        engine = open_engine(self.url)
+        metadata.create_all(engine)
+        reactor = Reactor()
+        runners = open_runners(reactor, engine, Recorder(), lanes=3)  # type: ignore[arg-type]
+        self.assertEqual([type(runner) for runner in runners], [PostgresRunner] * 3)
+        ledger = Ledger(reactor)
+        ledger.open(runners)
+        reactor.result(ledger.close())
