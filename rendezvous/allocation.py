@@ -9,7 +9,7 @@ digit, never a nameplate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 
@@ -53,24 +53,27 @@ class Allocator:
         self._below = below
         self._full: dict[tuple[str, int], float] = {}
 
-    def find(self, tx: Transaction, app: str, now: float) -> str:
+    def find(self, tx: Transaction, app: str, now: float, passed_over: Collection[str] = ()) -> str:
         """
         A nameplate of `app` that is free as this transaction sees it.
 
+        :param passed_over: others that look free, but that somebody is just taking.
         :raises Refusal: none is free.
         """
         if not self._known_full(app, _EXACT_DIGITS, now):
-            short = self._short(tx, app)
+            short = self._short(tx, app, passed_over)
             if short is not None:
                 return short
-            self._full[app, _EXACT_DIGITS] = now + FULL_SECONDS
+            if not passed_over:
+                self._full[app, _EXACT_DIGITS] = now + FULL_SECONDS
         for digits in range(_EXACT_DIGITS + 1, _MAX_DIGITS + 1):
             if self._known_full(app, digits, now):
                 continue
-            name = self._try_some(tx, app, digits) or self._walk(tx, app, digits)
+            name = self._try_some(tx, app, digits, passed_over) or self._walk(tx, app, digits)
             if name is not None:
                 return name
-            self._full[app, digits] = now + FULL_SECONDS
+            if not passed_over:
+                self._full[app, digits] = now + FULL_SECONDS
         raise Refusal(ErrorKind.NO_NAMEPLATE_FREE)
 
     def freed(self, app: str, name: str) -> None:
@@ -87,8 +90,8 @@ class Allocator:
         self._full.pop((app, digits), None)
         return False
 
-    def _short(self, tx: Transaction, app: str) -> str | None:
-        taken = {name for (name,) in tx.all(_SHORT, the_app=app)}
+    def _short(self, tx: Transaction, app: str, passed_over: Collection[str]) -> str | None:
+        taken = {name for (name,) in tx.all(_SHORT, the_app=app)}.union(passed_over)
         for digits in range(1, _EXACT_DIGITS + 1):
             first = 10 ** (digits - 1)
             free = [name for n in range(first, 10 * first) if (name := str(n)) not in taken]
@@ -96,11 +99,14 @@ class Allocator:
                 return free[self._below(len(free))]
         return None
 
-    def _try_some(self, tx: Transaction, app: str, digits: int) -> str | None:
+    def _try_some(
+        self, tx: Transaction, app: str, digits: int, passed_over: Collection[str]
+    ) -> str | None:
         first = 10 ** (digits - 1)
         tries = [str(first + self._below(9 * first)) for _ in range(_TRIES)]
         values = {f"try_{i}": name for i, name in enumerate(tries)}
         taken = {name for (name,) in tx.all(_TAKEN, the_app=app, the_digits=digits, **values)}
+        taken.update(passed_over)
         return next((name for name in tries if name not in taken), None)
 
     def _walk(self, tx: Transaction, app: str, digits: int) -> str | None:

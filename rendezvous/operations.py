@@ -22,8 +22,8 @@ from rendezvous.requests import Claimed, Nameplates, Request, Result
 from rendezvous.statements import Transaction
 from rendezvous.usage import Usage
 
-# Names that another transaction is just taking before allocation gives up.
-_ALLOCATION_TRIES = 50
+# Names that others are just taking before allocation gives up: more than one batch of theirs may hold.
+_ALLOCATION_TRIES = 250
 # The shortest entry of a list is {"id":"1"} and a comma.
 _MAX_LISTED = MAX_LIST_BYTES // 11
 
@@ -113,12 +113,14 @@ class Operations:
                 return partial(self._list, app=app), ()
 
     def _allocate(self, tx: Transaction, app: str, side: str, now: float) -> Claimed:
+        passed_over: set[str] = set()
         for _ in range(_ALLOCATION_TRIES):
-            name = self.allocator.find(tx, app, now)
+            name = self.allocator.find(tx, app, now, passed_over)
             # Another transaction may be taking it, or have taken it since it was found.
             ours = tx.try_lock(nameplate_key(app, name))
             if ours and mailboxes.get_nameplate(tx, app, name) is None:
                 return mailboxes.claim_free(tx, app, side, name, new_mailbox_id(), now)
+            passed_over.add(name)
         raise Refusal(ErrorKind.NO_NAMEPLATE_FREE)
 
     def _list(self, tx: Transaction, app: str) -> Nameplates:

@@ -110,7 +110,7 @@ class OperationsRules(StoreCase):
 
     def test_allocate_what_another_is_taking(self) -> None:
         """A nameplate that another transaction is just taking is left to it."""
-        draws = iter([4, 4, 4, 6])
+        draws = iter([4, 4])
         self.operations = Operations(Usage(), Allocator(lambda _: next(draws)))
         operation, _ = self.operations.of(requests.AllocateNameplate("app", "a"), 1000.0)
 
@@ -121,7 +121,21 @@ class OperationsRules(StoreCase):
         claimed = self.store.run(allocate)
         if not isinstance(claimed, requests.Claimed):
             raise AssertionError(claimed)
-        self.assertEqual(claimed.nameplate, "7")
+        self.assertEqual(claimed.nameplate, "6")
+
+    def test_allocate_while_others_take_all_that_is_short(self) -> None:
+        """Where others are taking all that is short, it is a longer one, and only for the moment."""
+        operation, _ = self.operations.of(requests.AllocateNameplate("app", "a"), 1000.0)
+        held = {nameplate_key("app", str(number)) for number in range(1, 100)}
+
+        def allocate(tx: Transaction) -> Result:
+            return operation(Transaction(tx._cursor, tx._dialect, lambda key: key not in held))
+
+        claimed = [self.store.run(allocate)]
+        held.clear()
+        claimed.append(self.store.run(allocate))
+        names = [each.nameplate for each in claimed if isinstance(each, requests.Claimed)]
+        self.assertEqual([len(name) for name in names], [3, 1])
 
     def test_allocate_in_vain(self) -> None:
         """Where others are taking everything the client is told to try later."""
