@@ -143,6 +143,11 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """The transport is going; `connectionLost` does the rest."""
 
 
+def _not_a_method(value: Any) -> Any:
+    """An option of Autobahn's that is a function does not take the connection."""
+    return staticmethod(value) if callable(value) else value
+
+
 class RendezvousFactory(WebSocketServerFactory):
     """
     Makes the connections of one rendezvous server; the WebSocket end of `/v1`.
@@ -191,7 +196,7 @@ class RendezvousFactory(WebSocketServerFactory):
             WebSocketServerProtocol.CONFIG_ATTRS_COMMON
             + WebSocketServerProtocol.CONFIG_ATTRS_SERVER
         )
-        options_of_class = {name: getattr(self, name) for name in names}
+        options_of_class = {name: _not_a_method(getattr(self, name)) for name in names}
         self._protocol = type(
             "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, "CONFIG_ATTRS": ()}
         )

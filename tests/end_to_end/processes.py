@@ -24,17 +24,22 @@ LOOPBACK = "tcp:{}:interface=127.0.0.1"
 class Program:
     """A process whose output is read all the time, so that it never waits for us."""
 
-    def __init__(self, command: Sequence[str], **options: object) -> None:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
+    def __init__(
+        self, command: Sequence[str], *, cwd: Path | None = None, answer: str | None = None
+    ) -> None:
         self.process = subprocess.Popen(
             list(command),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment,
-            **options,  # type: ignore[call-overload]
+            cwd=cwd,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"},
         )
+        assert self.process.stdin is not None
+        if answer is not None:
+            self.process.stdin.write(answer)
+        self.process.stdin.close()
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._over = False
@@ -63,7 +68,7 @@ class Program:
 
     def finish(self) -> int:
         """Wait until it ends by itself; its exit status."""
-        status = self.process.wait(SECONDS)
+        status: int = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
         return status
 

@@ -125,6 +125,13 @@ def test_oversized(server: Server) -> None:
     assert server.rss_kib() - before < 20_000
 
 
+def test_compression_is_offered(server: Server) -> None:
+    """A client that offers compression, as browsers and the Go client do, is served without it."""
+    with connect(server.relay_url, proxy=None, legacy=True) as client:
+        assert client.protocol.extensions == []
+        assert '"welcome"' in str(client.recv(SECONDS))
+
+
 def test_a_body_just_below_the_limit(server: Server) -> None:
     """What fits is stored and comes back whole."""
     body = "ab" * 130_000
