@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from rendezvous import messages, requests
 from rendezvous.addresses import describe
 from rendezvous.conversation import Conversation, Reply, Say
-from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
+from rendezvous.errors import ErrorKind, LedgerUnavailable, OutcomeUnknown, Refusal
 from rendezvous.frames import PING, text_frame
 from rendezvous.messages import Incoming, StoredMessage
 from rendezvous.observer import DropReason
@@ -211,7 +211,10 @@ class Client:
 
     def _refused(self, failure: Failure, turn: _Turn, request: Request) -> None:
         refusal = failure.value
-        if isinstance(refusal, LedgerUnavailable):
+        if isinstance(refusal, OutcomeUnknown):
+            self._rendezvous.doubt()
+            refusal = Refusal(ErrorKind.OUTCOME_UNKNOWN)
+        elif isinstance(refusal, LedgerUnavailable):
             refusal = Refusal(ErrorKind.UNAVAILABLE)
         elif not isinstance(refusal, Refusal):
             self._log_broken(failure)
@@ -223,6 +226,9 @@ class Client:
             self._leave((request.app, request.mailbox))
         self._conversation.take_back(request)
         self._settle(turn, refusal)
+        if refusal.kind is ErrorKind.OUTCOME_UNKNOWN:
+            # What the client has and what it has not is known when it comes back.
+            self._drop(DropReason.DATABASE, flush=True)
 
     def _follow(self, request: Request, result: Result) -> None:
         """What a result changes for this connection, after its answer and before the next."""
@@ -315,7 +321,7 @@ class Client:
 
     def _page(self, page: Page) -> None:
         if self._subscription is not None:
-            self._subscription.page(page.messages, page.latest)
+            self._subscription.page(page)
             self._give_ready()
 
     @property

@@ -7,15 +7,20 @@ Owns every setting of SQLite and PostgreSQL that the ledger's promises rest on.
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy import URL, Engine, NullPool, event
 from twisted.internet.base import ReactorBase
 
+from rendezvous.hearing import Hearing
 from rendezvous.ledger import Runner
 from rendezvous.ledger_sqlite import SqliteRunner
 from rendezvous.observer import Observer
 from rendezvous.worker import Worker
+
+if TYPE_CHECKING:
+    from rendezvous.listener import Listener
 
 # At start and in commands of the operator's another process may hold the lock for a moment.
 _SQLITE_OPEN_SECONDS = 10.0
@@ -67,12 +72,18 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def open_runners(
-    reactor: ReactorBase, engine: Engine, observer: Observer, *, lanes: int = 2
+    reactor: ReactorBase,
+    engine: Engine,
+    observer: Observer,
+    *,
+    lanes: int = 2,
+    instance: str = "",
 ) -> list[Runner]:
     """
     What a ledger needs to run on a database whose tables are there.
 
     :param lanes: how many connections it has to PostgreSQL, each with a thread; SQLite has one.
+    :param instance: what this instance is called in announcements; see `news`.
     :raises sqlite3.Error: SQLite's file cannot be opened.
     """
     if engine.dialect.name == "sqlite":
@@ -92,6 +103,15 @@ def open_runners(
     from rendezvous.ledger_postgres import PostgresRunner  # noqa: PLC0415
 
     return [
-        PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer)
+        PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer, instance)
         for lane in range(lanes)
     ]
+
+
+def open_listener(reactor: ReactorBase, engine: Engine, ear: Hearing) -> Listener | None:
+    """What tells of messages that other instances store; None where there cannot be others."""
+    if engine.dialect.name == "sqlite":
+        return None
+    from rendezvous.listener import Listener  # noqa: PLC0415 - as above
+
+    return Listener(reactor, engine, ear)

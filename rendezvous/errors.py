@@ -56,6 +56,10 @@ class ErrorKind(enum.Enum):
     PERMISSION_METHOD = "permission_method", "unknown permission method, only 'none' is needed here"
     NO_NAMEPLATE_FREE = "no_nameplate_free", "no nameplate is free, try again later"
     UNAVAILABLE = "unavailable", "the server cannot reach its database, try again later"
+    OUTCOME_UNKNOWN = (
+        "outcome_unknown",
+        "the server has lost its database and cannot tell whether this was stored; come back to see",
+    )
     INTERNAL = "internal", "internal error"
 
 
@@ -78,3 +82,7 @@ class Refusal(Exception):
 
 class LedgerUnavailable(Exception):
     """The database did not take an operation in time. Nothing of it has happened."""
+
+
+class OutcomeUnknown(LedgerUnavailable):
+    """The database has gone, or is another one now, and took the answer along: it may have happened."""

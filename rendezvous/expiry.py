@@ -14,6 +14,7 @@ import attrs
 import sqlalchemy as sa
 
 from rendezvous import schema
+from rendezvous.keys import mailbox_key, nameplate_key
 from rendezvous.mailboxes import (
     SELECT_MAILBOX,
     SELECT_NAMEPLATE,
@@ -68,8 +69,8 @@ def _stale(table: sa.Table) -> sa.Select[tuple[int, float]]:
 
 _STALE_NAMEPLATES = prepare(_stale(_N))
 _STALE_MAILBOXES = prepare(_stale(_M))
-_NAMEPLATE = prepare(SELECT_NAMEPLATE.where(_N.c.id == _P("the_id")).with_for_update())
-_MAILBOX = prepare(SELECT_MAILBOX.where(_M.c.id == _P("the_id")).with_for_update())
+_NAMEPLATE = prepare(SELECT_NAMEPLATE.where(_N.c.id == _P("the_id")))
+_MAILBOX = prepare(SELECT_MAILBOX.where(_M.c.id == _P("the_id")))
 _TOUCH_NAMEPLATE = prepare(sa.update(_N).where(_N.c.id == _P("the_id")).values(used=_P("now")))
 _TOUCH_MAILBOX = prepare(
     sa.update(_M)
@@ -109,8 +110,13 @@ def expire_nameplate(
     if row is None:
         return Released()
     plate = Nameplate(*row)
-    if plate.used >= cutoff:
+    tx.take(nameplate_key(plate.app, plate.name))
+    tx.take(mailbox_key(plate.app, plate.mailbox))
+    # As it stands in our turn.
+    row = tx.one(_NAMEPLATE, the_id=row_id)
+    if row is None or Nameplate(*row).used >= cutoff:
         return Released()
+    plate = Nameplate(*row)
     box = get_mailbox(tx, plate.app, plate.mailbox)
     used = now if is_present((plate.app, plate.mailbox)) else (box.used if box else plate.used)
     if used >= cutoff:
@@ -132,8 +138,12 @@ def expire_mailbox(
     if row is None:
         return Closed()
     box = Mailbox(*row)
-    if box.used >= cutoff:
+    tx.take(mailbox_key(box.app, box.mailbox))
+    # As it stands in our turn.
+    row = tx.one(_MAILBOX, the_id=row_id)
+    if row is None or Mailbox(*row).used >= cutoff:
         return Closed()
+    box = Mailbox(*row)
     if is_present((box.app, box.mailbox)):
         tx.run(_TOUCH_MAILBOX, the_app=box.app, the_mailbox=box.mailbox, now=now)
         return Closed()

@@ -32,8 +32,9 @@ _log = Logger()
 
 # On SQLite a batch runs on the reactor's thread: at some 20 µs a statement this is a few milliseconds.
 MAX_BATCH = 200
-# So many commands of all clients together may wait for a database that does not answer.
+# So much of all clients together may wait in a lane for a database that does not answer.
 MAX_WAITING = 20_000
+MAX_WAITING_BYTES = 32 * 1024 * 1024
 
 
 class Job:
@@ -41,14 +42,16 @@ class Job:
     An operation on its way.
 
     :ivar keys: what it reads and writes, so that two who use one key can take turns.
+    :ivar size: the bytes that it holds while it waits.
     :ivar outcome: what it returned, or a Failure.
     """
 
-    __slots__ = ("done", "keys", "operation", "outcome")
+    __slots__ = ("done", "keys", "operation", "outcome", "size")
 
-    def __init__(self, operation: Operation[Any], keys: Sequence[str]) -> None:
+    def __init__(self, operation: Operation[Any], keys: Sequence[str], size: int = 0) -> None:
         self.operation = operation
         self.keys = keys
+        self.size = size
         self.done: Deferred[Any] = Deferred()
         self.outcome: object = None
 
@@ -75,6 +78,9 @@ class Runner(Protocol):
         Called again only after `done`.
         """
 
+    def hurry(self) -> None:
+        """The ledger is closing: a database that has gone is not waited for any more."""
+
     def stop(self) -> None:
         """Let go of the database. No batch is running."""
 
@@ -98,20 +104,27 @@ class Ledger:
         self._lanes = [_Lane(self._clock, runner) for runner in runners]
 
     def submit(
-        self, operation: Operation[T], *, lane: int = 0, keys: Sequence[str] = ()
+        self,
+        operation: Operation[T],
+        *,
+        lane: int = 0,
+        keys: Sequence[str] = (),
+        size: int = 0,
     ) -> Deferred[T]:
         """
         Run an operation and make it durable.
 
         :param lane: operations of the same lane take effect in the order in which they were submitted.
         :param keys: what the operation reads and writes; those that share one take turns.
+        :param size: the bytes that it holds, where they are worth counting.
         :return: fires with its result after the commit; with `Refusal` if it refused, with
-            `LedgerUnavailable` if the database does not take it, in which case nothing has happened.
+            `LedgerUnavailable` if the database does not take it, in which case nothing has happened,
+            unless it is `OutcomeUnknown`.
         """
-        job = Job(operation, keys)
+        job = Job(operation, keys, size)
         if self._lanes and not self._closed:
             chosen = self._lanes[lane % len(self._lanes)]
-            if chosen.waiting < MAX_WAITING:
+            if chosen.waiting < MAX_WAITING and chosen.waiting_bytes + size <= MAX_WAITING_BYTES:
                 chosen.submit(job)
                 return job.done
         job.done.errback(LedgerUnavailable("not open, or too many wait already"))
@@ -136,6 +149,7 @@ class _Lane:
         self._turn_due = False
         self._starting = False
         self._drained: Deferred[None] | None = None
+        self.waiting_bytes = 0
 
     @property
     def waiting(self) -> int:
@@ -143,11 +157,13 @@ class _Lane:
 
     def submit(self, job: Job) -> None:
         self._waiting.append(job)
+        self.waiting_bytes += job.size
         self._take_turn_soon()
 
     def drain(self) -> Deferred[None]:
         drained: Deferred[None] = Deferred()
         self._drained = drained
+        self._runner.hurry()
         self._take_turn_soon()
         return drained
 
@@ -164,6 +180,7 @@ class _Lane:
             self._running = [
                 self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))
             ]
+            self.waiting_bytes -= sum(job.size for job in self._running)
             self._runner.run(self._running, self._batch_done)
             self._starting = False
         # By now the next batch is on its way to the disk; meanwhile these results go to the clients.

@@ -6,7 +6,10 @@ one; where it broke during the commit itself, the server is asked first whether 
 
 Before its operations a batch takes an advisory lock for every key that they name, in one order for all:
 batches that touch the same nameplate or mailbox, here or on another instance, take turns and cannot block
-each other half-way.
+each other half-way. An operation that finds out on its way that it needs another key takes it if it is
+free; if it is not, the batch begins again with that key among its own.
+
+What a batch has stored it announces to all instances, within its transaction.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from hashlib import blake2b
 from typing import cast
 
 import psycopg
@@ -24,10 +26,12 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from rendezvous.errors import LedgerUnavailable
+from rendezvous.errors import LedgerUnavailable, OutcomeUnknown
+from rendezvous.keys import lock_key
 from rendezvous.ledger import Job, log_failed_batch
+from rendezvous.news import CHANNEL, encode
 from rendezvous.observer import Observer
-from rendezvous.statements import Transaction
+from rendezvous.statements import KeyTaken, Transaction
 from rendezvous.worker import Worker
 
 _log = Logger()
@@ -44,17 +48,34 @@ _BEGIN = """
     FROM unnest(%(keys)s::bigint[]) AS key
 """
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%(key)s)"
+_NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
 _STATUS = "SELECT pg_xact_status(%(xid)s::xid8)"
+# The time without a crash, on one primary, in which a transaction's number is given once. Statistics
+# begin anew after a crash, and a new primary writes on a new timeline. NULL on a standby.
+_LIFE = """
+    SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat_ws(
+        ' ', pg_postmaster_start_time(), (SELECT stats_reset FROM pg_stat_bgwriter),
+        left(pg_walfile_name(pg_current_wal_lsn()), 8)
+    ) END
+"""
 
 
-def lock_key(key: str) -> int:
-    """The number that stands for a key in PostgreSQL's space of advisory locks, on every instance."""
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+class _Turns:
+    """The keys that one transaction has the turns of."""
 
+    def __init__(self, cursor: psycopg.Cursor, held: set[int]) -> None:
+        self._cursor = cursor
+        self._held = held
 
-def _try_lock(cursor: psycopg.Cursor, key: str) -> bool:
-    row = cursor.execute(_TRY_LOCK, {"key": lock_key(key)}).fetchone()
-    return row is not None and bool(row[0])
+    def try_lock(self, key: str) -> bool:
+        """Take the turn of a key unless another has it."""
+        number = lock_key(key)
+        if number not in self._held:
+            row = self._cursor.execute(_TRY_LOCK, {"key": number}).fetchone()
+            if row is None or not row[0]:
+                return False
+            self._held.add(number)
+        return True
 
 
 class PostgresRunner:
@@ -62,25 +83,38 @@ class PostgresRunner:
     Runs batches on one connection of its own, in one thread of its own.
 
     :param engine: connects; its pool must not keep connections.
+    :param instance: whose announcements these are.
     """
 
     def __init__(
-        self, clock: IReactorTime, engine: Engine, worker: Worker, observer: Observer
+        self,
+        clock: IReactorTime,
+        engine: Engine,
+        worker: Worker,
+        observer: Observer,
+        instance: str = "",
     ) -> None:
         self._clock = clock
         self._engine = engine
         self._worker = worker
         self._observer = observer
+        self._instance = instance
         self._stopping = threading.Event()
         # From here on the worker thread's alone.
         self._proxy: PoolProxiedConnection | None = None
         self._away_since: float | None = None
-        # The transaction whose commit was asked for and not answered.
-        self._unanswered: str | None = None
+        # See `_LIFE`, of the connection.
+        self._life = ""
+        # The transaction whose commit was asked for and not answered, and in which life that was.
+        self._unanswered: tuple[str, str] | None = None
 
     def run(self, jobs: Sequence[Job], done: Callable[[], object]) -> None:
         """See `Runner.run`."""
         self._worker.do(partial(self._run, jobs, done))
+
+    def hurry(self) -> None:
+        """See `Runner.hurry`."""
+        self._stopping.set()
 
     def stop(self) -> None:
         """See `Runner.stop`."""
@@ -110,16 +144,23 @@ class PostgresRunner:
     def _until_committed(self, jobs: Sequence[Job]) -> float:
         """Try until it is done or hopeless; the seconds that the commit took."""
         conflicts = 0
+        keys = {lock_key(key) for job in jobs for key in job.keys}
         while True:
             try:
                 if self._was_committed():
                     return 0.0
-                seconds = self._attempt(jobs)
+                seconds = self._attempt(jobs, keys)
+            except KeyTaken as taken:
+                self._roll_back()
+                keys.add(lock_key(taken.key))
             except _CONFLICTS:
                 self._roll_back()
                 conflicts += 1
                 if conflicts > MAX_CONFLICTS:
                     raise LedgerUnavailable("too many conflicts") from None
+            except errors.ReadOnlySqlTransaction as error:
+                # It is no primary, or no longer.
+                self._wait_for_return(error)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if self._proxy is not None and not self._is_broken():
                     raise LedgerUnavailable(_plain(error)) from None
@@ -128,40 +169,59 @@ class PostgresRunner:
                 self._away_since = None
                 return seconds
 
-    def _attempt(self, jobs: Sequence[Job]) -> float:
+    def _attempt(self, jobs: Sequence[Job], keys: set[int]) -> float:
         connection = self._connection()
         with connection.cursor() as cursor:
-            keys = sorted({lock_key(key) for job in jobs for key in job.keys})
-            row = cursor.execute(_BEGIN, {"keys": keys}).fetchone()
-            tx = Transaction(cursor, self._engine.dialect, partial(_try_lock, cursor))
+            row = cursor.execute(_BEGIN, {"keys": sorted(keys)}).fetchone()
+            tx = Transaction(cursor, self._engine.dialect, _Turns(cursor, set(keys)).try_lock)
             for job in jobs:
                 job.run(tx)
             tx.finish()
+            if tx.news:
+                news = {lock_key(key): newest for key, newest in tx.news.items()}
+                payload = encode(self._instance, news)
+                cursor.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
             began = self._clock.seconds()
-            self._unanswered = row[0] if row else None
+            self._unanswered = (row[0], self._life) if row else None
             connection.commit()
         self._unanswered = None
         return self._clock.seconds() - began
 
     def _was_committed(self) -> bool:
-        """Whether the commit that the last connection took with it has taken place after all."""
-        xid = self._unanswered
-        while xid is not None:
+        """
+        Whether the commit that the last connection took with it has taken place after all.
+
+        :raises OutcomeUnknown: nobody can tell.
+        """
+        while self._unanswered is not None:
+            xid, life = self._unanswered
             connection = self._connection()
-            row = connection.execute(_STATUS, {"xid": xid}).fetchone()
-            connection.rollback()
-            status = row[0] if row else None
-            if status != "in progress":
+            status = _status(connection, xid)
+            if status == "committed" and life == self._life:
                 self._unanswered = None
                 self._away_since = None
-                return bool(status == "committed")
+                return True
+            if status == "committed" or self._life.split()[-1:] != life.split()[-1:]:
+                # After a crash the number may have been given again, to another transaction; and a new
+                # primary may have had another past.
+                raise OutcomeUnknown("the database has been started again since")
+            if status != "in progress":
+                self._unanswered = None
+                return False
             # The server has not noticed yet that its client has gone.
-            self._stopping.wait(AWAY_RETRY_SECONDS)
+            self._wait("the last transaction has not ended")
         return False
 
     def _connection(self) -> psycopg.Connection:
         if self._proxy is None:
             self._proxy = self._engine.raw_connection()
+            connection = cast("psycopg.Connection", self._proxy.driver_connection)
+            row = connection.execute(_LIFE).fetchone()
+            connection.rollback()
+            if row is None or row[0] is None:
+                self._close_broken()
+                raise psycopg.OperationalError("the server is a standby")
+            self._life = row[0]
             if self._away_since is not None:
                 _log.info("the database is back")
         return cast("psycopg.Connection", self._proxy.driver_connection)
@@ -176,13 +236,16 @@ class PostgresRunner:
         :raises LedgerUnavailable: it has been away too long.
         """
         self._close_broken()
+        if self._away_since is None:
+            _log.error("the database has gone: {why}", why=_plain(error))
+        self._wait(_plain(error))
+
+    def _wait(self, why: str) -> None:
         now = self._clock.seconds()
         if self._away_since is None:
             self._away_since = now
-            _log.error("the database has gone: {why}", why=_plain(error))
         if now - self._away_since > AWAY_PATIENCE_SECONDS or self._stopping.is_set():
-            self._unanswered = None
-            raise LedgerUnavailable(_plain(error)) from None
+            raise (LedgerUnavailable if self._unanswered is None else OutcomeUnknown)(why)
         self._stopping.wait(AWAY_RETRY_SECONDS)
 
     def _roll_back(self) -> None:
@@ -204,6 +267,17 @@ class PostgresRunner:
             self._proxy.close()
             self._proxy = None
         return _nothing
+
+
+def _status(connection: psycopg.Connection, xid: str) -> str | None:
+    """What has become of a transaction; None where there is no trace of it."""
+    try:
+        row = connection.execute(_STATUS, {"xid": xid}).fetchone()
+    except errors.InvalidParameterValue:
+        # A number that is yet to be given: before a crash, nothing of it got as far as the disk.
+        row = None
+    connection.rollback()
+    return row[0] if row else None
 
 
 def _plain(error: Exception) -> str:

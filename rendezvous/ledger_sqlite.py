@@ -75,6 +75,9 @@ class SqliteRunner:
         self._give_up_at = self._clock.seconds() + LOCKED_PATIENCE_SECONDS
         self._next()
 
+    def hurry(self) -> None:
+        """See `Runner.hurry`; a lock is waited for a few seconds at most anyway."""
+
     def stop(self) -> None:
         """See `Runner.stop`."""
         self._worker.stop()

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from rendezvous import schema
 from rendezvous.errors import ErrorKind, Refusal
+from rendezvous.keys import mailbox_key, nameplate_key
 from rendezvous.messages import StoredMessage
 from rendezvous.moods import Mood, mood_of_client, mood_of_mailbox
 from rendezvous.requests import Added, Claimed, Closed, Page, Released
@@ -227,19 +228,21 @@ _NEW_MESSAGE = prepare(
             ),
         ),
     )
-    .returning(_S.c.number)
+    .returning(_S.c.mailbox_id, _S.c.number)
 )
-_OPEN = prepare(
+_page = (
     sa.select(*_columns(_M, Mailbox), *_columns(_S, StoredMessage))
     .join_from(
         _M, _S, sa.and_(_S.c.mailbox_id == _M.c.id, _S.c.number >= _P("the_number")), isouter=True
     )
     .where(*_this_mailbox)
-    .with_for_update(of=_M)
     .order_by(_S.c.number)
     # One more tells whether there are more.
     .limit(PAGE_MESSAGES + 1)
 )
+_OPEN = prepare(_page.with_for_update(of=_M))
+# Waits for nobody: numbers become visible in their order.
+_PAGE = prepare(_page)
 _NAMES = prepare(
     sa.select(_N.c.name)
     .where(_N.c.app == _P("the_app"))
@@ -269,6 +272,7 @@ def claim(
     elif side == plate.second_side:
         released = plate.second_released
     elif plate.second_side is None:
+        tx.take(mailbox_key(app, plate.mailbox))
         joined = tx.run(
             _JOIN_AS_SECOND, the_app=app, the_mailbox=plate.mailbox, the_side=side, now=now
         )
@@ -345,14 +349,14 @@ def open_mailbox(tx: Transaction, app: str, side: str, mailbox: str, now: float)
 
     :raises Refusal: CROWDED, two other sides have it.
     """
-    box, page = _look_into(tx, app, mailbox, 1)
+    box, page = _look_into(tx, _OPEN, app, mailbox, 1)
     _enter(tx, box, app, side, mailbox, now)
     return page
 
 
 def read_page(tx: Transaction, app: str, mailbox: str, number: int) -> Page:
     """A page of messages from `number` on; an empty one where the mailbox is gone."""
-    return _look_into(tx, app, mailbox, number)[1]
+    return _look_into(tx, _PAGE, app, mailbox, number)[1]
 
 
 def add(
@@ -383,7 +387,9 @@ def add(
     )
     if row is None:
         raise Refusal(ErrorKind.ADD_BEFORE_OPEN)
-    return Added(StoredMessage(row[0], side, phase, body, message_id, received))
+    box, number = row
+    tx.news[mailbox_key(app, mailbox)] = box, number
+    return Added(StoredMessage(number, side, phase, body, message_id, received), box)
 
 
 def close(
@@ -454,6 +460,7 @@ def retire_mailbox(
     """
     nameplate_mood = None
     if box.nameplate is not None and has_nameplate:
+        tx.take(nameplate_key(box.app, box.nameplate))
         plate = get_nameplate(tx, box.app, box.nameplate)
         # By now the name may lead elsewhere.
         if plate is not None and plate.mailbox == box.mailbox:
@@ -493,12 +500,14 @@ def _crowd(tx: Transaction, box: Mailbox) -> NoReturn:
     raise Refusal(ErrorKind.CROWDED)
 
 
-def _look_into(tx: Transaction, app: str, mailbox: str, number: int) -> tuple[Mailbox | None, Page]:
+def _look_into(
+    tx: Transaction, statement: Statement, app: str, mailbox: str, number: int
+) -> tuple[Mailbox | None, Page]:
     """The mailbox, and the page of its messages that begins with `number`."""
     box = None
     messages: list[StoredMessage] = []
     room = PAGE_BYTES
-    for row in tx.each(_OPEN, the_app=app, the_mailbox=mailbox, the_number=number):
+    for row in tx.each(statement, the_app=app, the_mailbox=mailbox, the_number=number):
         if box is None:
             box = Mailbox(*row[:_MAILBOX_COLUMNS])
             if row[_MAILBOX_COLUMNS] is None:
@@ -506,7 +515,8 @@ def _look_into(tx: Transaction, app: str, mailbox: str, number: int) -> tuple[Ma
         message = StoredMessage(*row[_MAILBOX_COLUMNS:])
         if room <= 0 or len(messages) == PAGE_MESSAGES:
             # There are more than the page takes.
-            return box, Page(messages, message.number)
+            return box, Page(messages, message.number, box.id)
         messages.append(message)
         room -= len(message.body)
-    return box, Page(messages, messages[-1].number if messages else 0)
+    latest = messages[-1].number if messages else 0
+    return box, Page(messages, latest, 0 if box is None else box.id)

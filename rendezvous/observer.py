@@ -21,6 +21,7 @@ class DropReason(enum.Enum):
     SILENT = "silent"  # did not answer WebSocket pings
     NOT_READING = "not_reading"  # more waited for it than the send buffer allows
     OVERSIZED = "oversized"  # sent a message over the size limit
+    DATABASE = "database"  # its database has gone, and with it what became of a command
     INTERNAL = "internal"  # an error of ours, which ends one conversation at most
 
 

@@ -17,6 +17,7 @@ import attrs
 from rendezvous import mailboxes, requests
 from rendezvous.allocation import Allocator
 from rendezvous.errors import ErrorKind, Refusal
+from rendezvous.keys import mailbox_key, nameplate_key
 from rendezvous.messages import MAX_LIST_BYTES
 from rendezvous.requests import Claimed, Nameplates, Request, Result
 from rendezvous.statements import Transaction
@@ -31,16 +32,6 @@ _MAX_LISTED = MAX_LIST_BYTES // 11
 def new_mailbox_id() -> str:
     """13 characters of base32, 64 random bits."""
     return base64.b32encode(secrets.token_bytes(8)).decode().rstrip("=").lower()
-
-
-def nameplate_key(app: str, nameplate: str) -> str:
-    """What operations on a nameplate take turns on."""
-    return f"nameplate {nameplate} {app}"
-
-
-def mailbox_key(app: str, mailbox: str) -> str:
-    """What operations on a mailbox take turns on."""
-    return f"mailbox {len(mailbox)} {mailbox} {app}"
 
 
 @attrs.frozen

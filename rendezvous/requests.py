@@ -126,17 +126,22 @@ class Page:
 
     :ivar latest: the number of the newest message that is known of, 0 where the page is empty: behind
         the last of the page where there are more.
+    :ivar box: the id of the mailbox's row; 0 where there is none, or it is new.
     """
 
     messages: list[StoredMessage]
     latest: int
+    # Which row it was says nothing of what was in it.
+    box: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen
 class Added:
-    """Answers AddMessage."""
+    """Answers AddMessage; `box` is the id of the mailbox's row."""
 
     message: StoredMessage
+    # Which row it was says nothing of what was in it.
+    box: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen

@@ -13,17 +13,19 @@ from typing import TypeVar
 
 import attrs
 import sqlalchemy as sa
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rendezvous import expiry, mailboxes, requests, schema
 from rendezvous.errors import LedgerUnavailable, Refusal
+from rendezvous.hearing import Hearing
 from rendezvous.heartbeat import Heartbeat
+from rendezvous.keys import mailbox_key
 from rendezvous.ledger import Ledger
 from rendezvous.observer import Observer
-from rendezvous.operations import Operations, mailbox_key
+from rendezvous.operations import Operations
 from rendezvous.requests import Page, Request, Result
 from rendezvous.statements import Transaction, prepare
 from rendezvous.subscriptions import Address, Subscriptions
@@ -93,6 +95,7 @@ class Rendezvous:
     One instance of the server.
 
     :param forget: deletes more usage records, of another part of the program, when theirs grow old.
+    :param instance: what it is called in the announcements that its ledger makes.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Rendezvous:
         usage: Usage | None = None,
         list_allowed: bool = True,
         forget: Sequence[Forget] = (),
+        instance: str = "",
     ) -> None:
         self.clock = clock
         self.observer = observer
@@ -116,6 +120,7 @@ class Rendezvous:
         self.heartbeat = Heartbeat(
             clock, self.limits.ping_seconds, self.limits.ping_timeout_seconds
         )
+        self.hearing = Hearing(clock, ledger, self.subscriptions, observer, instance)
         self._ledger = ledger
         self._usage = usage or Usage()
         self._operations = Operations(self._usage, list_allowed=list_allowed)
@@ -138,6 +143,7 @@ class Rendezvous:
     def stop(self) -> None:
         """No timer runs after this. The ledger is the caller's to close."""
         self.heartbeat.stop()
+        self.hearing.stop()
         self._sweeper.stop()
 
     def new_lane(self) -> int:
@@ -153,21 +159,24 @@ class Rendezvous:
             where there is none. Whoever listens hears of it behind this Deferred's own callbacks.
         """
         operation, keys = self._operations.of(request, self.clock.seconds())
-        return self._ledger.submit(operation, lane=lane, keys=keys)
+        size = len(request.body) if isinstance(request, requests.AddMessage) else 0
+        return self._ledger.submit(operation, lane=lane, keys=keys, size=size)
+
+    def doubt(self) -> None:
+        """A request may have been carried out though its result never came."""
+        self.hearing.doubt()
 
     def performed(self, request: Request, result: Result) -> None:
         """What follows from a result, after the client itself has been answered."""
         match result:
-            case requests.Added(message):
+            case requests.Added(message, box):
                 if isinstance(request, requests.AddMessage):
-                    self.subscriptions.stored((request.app, request.mailbox), message)
+                    self.subscriptions.stored((request.app, request.mailbox), box, message)
             case requests.Released(mood) if mood is not None:
                 if isinstance(request, requests.ReleaseNameplate):
                     self._operations.allocator.freed(request.app, request.nameplate)
                 self.observer.nameplate_retired(mood)
             case requests.Closed(mood, nameplate_mood) if mood is not None:
-                if isinstance(request, requests.CloseMailbox):
-                    self.subscriptions.emptied((request.app, request.mailbox))
                 self.observer.mailbox_retired(mood)
                 if nameplate_mood is not None:
                     self.observer.nameplate_retired(nameplate_mood)
@@ -178,7 +187,7 @@ class Rendezvous:
         """A page of a mailbox's messages from `number` on."""
         app, mailbox = address
         read = partial(mailboxes.read_page, app=app, mailbox=mailbox, number=number)
-        return self._ledger.submit(read, lane=lane, keys=(mailbox_key(app, mailbox),))
+        return self._ledger.submit(read, lane=lane)
 
     def record_client(self, record: requests.RecordClient, lane: int) -> None:
         """Note which program a client is; nobody waits for that."""
@@ -198,7 +207,8 @@ class Rendezvous:
             self.subscriptions.leave(address)
         if some:
             now = self.clock.seconds()
-            self._unwatched(partial(expiry.touch_mailboxes, addresses=some, now=now), lane)
+            keys = [mailbox_key(*address) for address in some]
+            self._unwatched(partial(expiry.touch_mailboxes, addresses=some, now=now), lane, keys)
 
     def live_counts(self) -> Deferred[LiveCounts]:
         """Count what is in the database."""
@@ -210,17 +220,25 @@ class Rendezvous:
         return self._ledger.submit(count)
 
     def check_database(self) -> Deferred[None]:
-        """Fires when the database has answered; with `LedgerUnavailable` when it does not."""
+        """
+        Fires when the database has answered and tells of what other instances store.
+
+        Fails with `LedgerUnavailable` when it does not.
+        """
+        if self.hearing.deaf_now:
+            return fail(LedgerUnavailable("not listening to other instances"))
 
         def ask(tx: Transaction) -> None:
             tx.one(_ALIVE)
 
         return self._ledger.submit(ask)
 
-    def _unwatched(self, operation: Callable[[Transaction], object], lane: int) -> None:
+    def _unwatched(
+        self, operation: Callable[[Transaction], object], lane: int, keys: Sequence[str] = ()
+    ) -> None:
         def failed(failure: Failure) -> None:
             if failure.check(LedgerUnavailable, Refusal) is None:
                 self.observer.internal_error()
                 _log.failure("an operation in the background failed", failure)
 
-        self._ledger.submit(operation, lane=lane).addErrback(failed)
+        self._ledger.submit(operation, lane=lane, keys=keys).addErrback(failed)

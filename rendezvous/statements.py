@@ -74,6 +74,14 @@ def _alone(_key: str) -> bool:
     return True
 
 
+class KeyTaken(Exception):
+    """Another transaction has the turn of a key that an operation found that it needs."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+
 class Transaction:
     """
     What an operation sees of the database. It runs statements; it never commits.
@@ -81,7 +89,7 @@ class Transaction:
     Rows are plain tuples in the order of the statement's columns.
     """
 
-    __slots__ = ("_cursor", "_dialect", "_later", "_try_lock")
+    __slots__ = ("_cursor", "_dialect", "_later", "_try_lock", "news")
 
     def __init__(
         self, cursor: Cursor, dialect: Dialect, try_lock: Callable[[str], bool] = _alone
@@ -90,10 +98,21 @@ class Transaction:
         self._dialect = dialect
         self._try_lock = try_lock
         self._later: dict[Statement, list[Parameters]] = {}
+        # What other instances are told at the commit: by key, a mailbox's row and newest message.
+        self.news: dict[str, tuple[int, int]] = {}
 
     def try_lock(self, key: str) -> bool:
         """Take the turn of `key` (see `Ledger.submit`) until the commit, unless another has it."""
         return self._try_lock(key)
+
+    def take(self, key: str) -> None:
+        """
+        Take the turn of a key that was not known when the operation was submitted.
+
+        :raises KeyTaken: another has it; for the ledger, which begins again with that key among its own.
+        """
+        if not self._try_lock(key):
+            raise KeyTaken(key)
 
     def all(self, statement: Statement, **values: Any) -> Sequence[Row]:
         """Every row."""

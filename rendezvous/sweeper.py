@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from rendezvous import expiry
 from rendezvous.errors import LedgerUnavailable
+from rendezvous.keys import mailbox_key
 from rendezvous.ledger import Ledger
 from rendezvous.observer import Observer
 from rendezvous.requests import Closed, Released
@@ -33,8 +34,12 @@ _log = Logger()
 # Rows known to be bad, so that each is logged once; beyond this they may be logged again.
 _MAX_KNOWN_BAD = 1000
 _TOUCH_ROWS = 100
-# One sweep at a time, over all instances.
-_KEYS = ("expiry",)
+# Who has its turn sweeps; other instances leave it to that one.
+_KEY = "expiry"
+
+
+class _SweptElsewhere(Exception):
+    """Another instance is at it."""
 
 
 @attrs.frozen
@@ -76,6 +81,8 @@ class Sweeper:
         self._sweep: Deferred[None] | None = None
         self._bad: set[tuple[str, int]] = set()
         self._complained = False
+        # The database was, so that nobody could touch what is in use.
+        self._was_away = False
 
     def start(self) -> None:
         """Sweep after one interval: who was connected before a restart has that long to come back."""
@@ -100,19 +107,21 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One sweep. Never raises."""
-        for step in (
+        steps = (
             self._touch,
             self._expire_nameplates,
             self._expire_mailboxes,
             self._empty_discarded,
             self._forget_usage,
-        ):
+        )
+        for step in (self._touch, self._come_back) if self._was_away else steps:
             try:
                 await step()
-            except CancelledError:
+            except (CancelledError, _SweptElsewhere):
                 return
             except Exception as error:  # nothing stops the timer
                 self._observer.expiry_failed()
+                self._was_away |= isinstance(error, LedgerUnavailable)
                 if not self._complained:
                     self._complained = True
                     if isinstance(error, LedgerUnavailable):
@@ -127,7 +136,15 @@ class Sweeper:
         for start in range(0, len(present), _TOUCH_ROWS):
             some = present[start : start + _TOUCH_ROWS]
             now = self._clock.seconds()
-            await self._submit(partial(expiry.touch_mailboxes, addresses=some, now=now))
+            await self._ledger.submit(
+                partial(expiry.touch_mailboxes, addresses=some, now=now),
+                keys=[mailbox_key(*address) for address in some],
+            )
+
+    async def _come_back(self) -> None:
+        """After an outage every instance has first to touch again what its clients use."""
+        await self._submit(lambda _: None)
+        self._was_away = False
 
     async def _expire_nameplates(self) -> None:
         now = self._clock.seconds()
@@ -180,7 +197,7 @@ class Sweeper:
             return []
         try:
             return await self._submit(lambda tx: [expire(tx, row_id=row_id) for row_id in rows])
-        except (CancelledError, LedgerUnavailable):
+        except (CancelledError, LedgerUnavailable, _SweptElsewhere):
             raise
         except Exception:  # one of them is bad: the next lines find out which
             _log.debug("a step of expiry is taken apart")
@@ -188,7 +205,7 @@ class Sweeper:
         for row_id in rows:
             try:
                 outcomes.append(await self._submit(partial(expire, row_id=row_id)))
-            except (CancelledError, LedgerUnavailable):
+            except (CancelledError, LedgerUnavailable, _SweptElsewhere):
                 raise
             except Exception:  # a row that nobody foresaw must not keep the others
                 if len(self._bad) >= _MAX_KNOWN_BAD:
@@ -211,8 +228,11 @@ class Sweeper:
             while await self._submit(step):
                 pass
 
-    def _submit(self, operation: Callable[[Transaction], T]) -> Deferred[T]:
-        return self._ledger.submit(operation, keys=_KEYS)
+    async def _submit(self, operation: Callable[[Transaction], T]) -> T:
+        outcome = await self._ledger.submit(partial(_in_turn, operation=operation))
+        if outcome is None:
+            raise _SweptElsewhere
+        return outcome[0]
 
     def _nameplate_expired(self, outcome: Released) -> None:
         if outcome.retired is not None:
@@ -223,6 +243,10 @@ class Sweeper:
             self._observer.mailbox_retired(outcome.retired)
         if outcome.nameplate_retired is not None:
             self._observer.nameplate_retired(outcome.nameplate_retired)
+
+
+def _in_turn(tx: Transaction, *, operation: Callable[[Transaction], T]) -> tuple[T] | None:
+    return (operation(tx),) if tx.try_lock(_KEY) else None
 
 
 def _forget(tx: Transaction, *, forget: Forget, cutoff: float) -> bool:

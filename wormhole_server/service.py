@@ -7,6 +7,7 @@ bound before anything is changed in the database, and nobody is served before bo
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
-from rendezvous.database import open_engine, open_runners
+from rendezvous.database import open_engine, open_listener, open_runners
 from rendezvous.ledger import Ledger
 from rendezvous.server import Limits as RendezvousLimits
 from rendezvous.server import Rendezvous, Welcome
@@ -71,7 +72,10 @@ class ServerService(MultiService):
         self._metrics = metrics = Metrics(VERSION)
         self._engine = open_engine(settings.database)
         self._ledger = Ledger(reactor)
-        self._rendezvous = _rendezvous(settings, reactor, self._ledger, metrics)
+        # Tells its announcements from those of other instances on the same database.
+        self._instance = secrets.token_hex(4)
+        self._rendezvous = _rendezvous(settings, reactor, self._ledger, metrics, self._instance)
+        self._listener = open_listener(reactor, self._engine, self._rendezvous.hearing)
         self._lag = ReactorLag(reactor, metrics.process.reactor_lag_seconds.observe)
         self._relay_usage = RelayUsage(
             self._ledger, settings.blur_usage, metrics.process.usage_lost
@@ -107,10 +111,13 @@ class ServerService(MultiService):
                 self._engine,
                 self._metrics.rendezvous,
                 lanes=self._settings.database_threads,
+                instance=self._instance,
             )
         except SQLAlchemyError as error:
             raise StartError(f"database: cannot be opened: {error}") from error
         self._ledger.open(runners)
+        if self._listener is not None:
+            self._listener.start()
         self._rendezvous.start()
         self._lag.start()
         self._tell(rendezvous, transit, metrics)
@@ -181,6 +188,8 @@ class ServerService(MultiService):
         for each in gone:
             each.addTimeout(_GOODBYE_SECONDS, self._reactor, onTimeoutCancel=lambda *_: None)
         await DeferredList(gone)
+        if self._listener is not None:
+            self._listener.stop()
         await self._relay_usage.flush()
         await self._ledger.close()
         self._engine.dispose()
@@ -192,7 +201,7 @@ def _stop_listening(port: IListeningPort) -> Deferred[Any]:
 
 
 def _rendezvous(
-    settings: Settings, reactor: ReactorBase, ledger: Ledger, metrics: Metrics
+    settings: Settings, reactor: ReactorBase, ledger: Ledger, metrics: Metrics, instance: str
 ) -> Rendezvous:
     return Rendezvous(
         reactor,
@@ -213,6 +222,7 @@ def _rendezvous(
         usage=Usage(settings.blur_usage),
         list_allowed=not settings.disallow_list,
         forget=[forget_relay_usage],
+        instance=instance,
     )
 
 

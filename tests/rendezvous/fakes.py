@@ -61,10 +61,18 @@ class Reactor(Clock):
             self.advance(0)
 
     def wait(self) -> None:
-        """Run the next call of a thread, waiting for it."""
-        self.turn()
+        """Run what is due, or else the next call of a thread, waiting for it."""
+        if any(call.getTime() <= self.seconds() for call in self.getDelayedCalls()):
+            self.turn()
+            return
         self._calls.get(timeout=_PATIENCE_SECONDS)()
         self.turn()
+
+    def until(self, there: Callable[[], bool]) -> None:
+        """Turn until something is so."""
+        self.turn()
+        while not there():
+            self.wait()
 
     def result(self, deferred: Deferred[T], seconds: float = 0.0) -> T:
         """
@@ -154,6 +162,9 @@ class HeldRunner:
                 job.fail(error)
         done()
 
+    def hurry(self) -> None:
+        """See `Runner.hurry`."""
+
     def stop(self) -> None:
         """See `Runner.stop`."""
         self.stopped = True
@@ -199,6 +210,9 @@ class StoreRunner:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting()
+
+    def hurry(self) -> None:
+        """See `Runner.hurry`."""
 
     def stop(self) -> None:
         """See `Runner.stop`."""

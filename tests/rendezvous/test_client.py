@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from rendezvous import messages, schema
 from rendezvous.client import Client
-from rendezvous.errors import ErrorKind, LedgerUnavailable
+from rendezvous.errors import ErrorKind, LedgerUnavailable, OutcomeUnknown
 from rendezvous.frames import text_frame
 from rendezvous.ledger import Ledger
 from rendezvous.mailboxes import PAGE_MESSAGES
@@ -260,6 +260,20 @@ class DurabilityTests(ClientCase):
         self.settle()
         self.assertEqual(self.a.types(), ["ack", "ack", "message"])
         self.assertEqual((self.a.wire.dropped, self.flushLoggedErrors()), ([], []))
+
+    def test_outcome_unknown(self) -> None:
+        """Where nobody can tell what became of a command the client is told so and has to come back."""
+        self.open_both()
+        doubts: list[bool] = []
+        self.patch(self.server, "doubt", lambda: doubts.append(True))
+        self.runner.failure, self.runner.failures = OutcomeUnknown(), 1
+        self.a.say("add", phase="0", body="00")
+        self.settle()
+        _, error = self.a.wire.take()
+        self.assertEqual(error["error"], ErrorKind.OUTCOME_UNKNOWN.text)
+        self.assertEqual((self.a.wire.dropped, self.b.wire.dropped), ([True], []))
+        self.assertEqual((self.observer.drops, doubts), ([DropReason.DATABASE], [True]))
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_operation_that_falls_over(self) -> None:
         """An operation that nobody foresaw is an internal error, logged once; the connection stays."""

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
+import psycopg
+from hypothesis import given, settings
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.trial.unittest import SynchronousTestCase
 
-from rendezvous import requests
+from rendezvous import expiry, requests, schema
 from rendezvous.database import open_engine, open_runners
-from rendezvous.errors import ErrorKind, Refusal
+from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
+from rendezvous.hearing import Hearing
+from rendezvous.keys import lock_key
 from rendezvous.ledger import Ledger
+from rendezvous.listener import Listener
+from rendezvous.news import CHANNEL
 from rendezvous.operations import Operations
 from rendezvous.requests import Added, Claimed, Page, Request, Result
 from rendezvous.schema import metadata
+from rendezvous.server import Rendezvous
+from rendezvous.sweeper import Lifetimes
 from rendezvous.usage import Usage
 from tests.databases import drop_postgres, new_postgres_url
 from tests.rendezvous.fakes import Reactor, Recorder
+from tests.rendezvous.model import Connection
+from tests.rendezvous.stores import OnPostgres, Store, StoreCase
+from tests.rendezvous.test_model import Interleavings, World, mixed_steps
 
 
 class InstancesTests(SynchronousTestCase):
@@ -126,3 +138,234 @@ class InstancesTests(SynchronousTestCase):
         (left,) = self.results([self.send(requests.ListNameplates("app"), 0)])
         self.assertEqual(left, requests.Nameplates([]))
         self.assertEqual(self.observer.counts["batch_failed"], 0)
+
+
+class _CountingEar:
+    """Hands on what it hears, and counts marks that were announced behind everything else."""
+
+    def __init__(self, hearing: Hearing) -> None:
+        self.marks = 0
+        self.listened = 0
+        self.deaf = hearing.deaf
+        self._hearing = hearing
+
+    def listening(self) -> None:
+        """See `listener.Ear`."""
+        self._hearing.listening()
+        self.listened += 1
+
+    def heard(self, payload: str) -> None:
+        """See `listener.Ear`."""
+        self._hearing.heard(payload)
+        self.marks += payload == "mark"
+
+
+class Instances(World):
+    """Two instances on one PostgreSQL, whose clients connect to them in turn."""
+
+    def __init__(self, store: Store, lifetimes: Lifetimes | None = None) -> None:
+        super().__init__(store)
+        # The server that `World` has made is one too many.
+        self.server.stop()
+        self.reactor = Reactor()
+        self.reactor.advance(1_000_000)
+        self.clock = self.reactor
+        engine = store.engine
+        self.ledgers = [Ledger(self.reactor) for _ in range(2)]
+        self.servers = []
+        self.ears = []
+        self.listeners = []
+        for name, ledger in zip("ab", self.ledgers, strict=True):
+            ledger.open(open_runners(self.reactor, engine, self.observer, instance=name))  # type: ignore[arg-type]
+            server = Rendezvous(
+                self.reactor, ledger, self.observer, instance=name, lifetimes=lifetimes
+            )
+            self.servers.append(server)
+            self.ears.append(_CountingEar(server.hearing))
+            self.listeners.append(Listener(self.reactor, engine, self.ears[-1]))
+            self.listeners[-1].start()
+            server.start()
+        self._turns = count()
+        self.outside: psycopg.Connection[Any] = store._connection
+        self.reactor.until(lambda: not any(server.hearing.deaf_now for server in self.servers))
+
+    def step(self, kind: str, first: Any, second: Any) -> None:
+        """See `World`; who connects gets the next instance."""
+        self.server = self.servers[next(self._turns) % 2]
+        super().step(kind, first, second)
+
+    def settle(self) -> None:
+        """Let both finish what they were asked, hear of each other, and finish what follows."""
+        self.rest()
+        self.mark()
+        self.rest()
+
+    def rest(self) -> None:
+        """Until neither has anything to do."""
+        self.reactor.until(
+            lambda: (
+                not any(
+                    lane.waiting or lane._running or lane._finished
+                    for ledger in self.ledgers
+                    for lane in ledger._lanes
+                )
+            )
+        )
+
+    def mark(self) -> None:
+        """Until both have heard what has been announced."""
+        before = [ear.marks for ear in self.ears]
+        self.outside.execute("SELECT pg_notify(%s, 'mark')", [CHANNEL])
+        self.outside.commit()
+        self.reactor.until(
+            lambda: all(ear.marks > n for ear, n in zip(self.ears, before, strict=True))
+        )
+
+    def close(self) -> None:
+        """Take both away."""
+        for server, listener, ledger in zip(
+            self.servers, self.listeners, self.ledgers, strict=True
+        ):
+            listener.stop()
+            server.stop()
+            self.reactor.result(ledger.close())
+
+
+class InterleavingsOverInstances(OnPostgres, Interleavings):
+    """Clients on two instances, in any order: each hears what it would hear of one."""
+
+    examples = 20
+
+    def test_like_the_model(self) -> None:
+        """Every client hears what the protocol says, and in the end the database holds just that."""
+
+        @settings(max_examples=self.examples, deadline=None)
+        @given(mixed_steps())
+        def check(steps: list[tuple[Any, ...]]) -> None:
+            self.store.clear()
+            world = Instances(self.store)
+            try:
+                for step in steps:
+                    world.step(*step)
+                    self.compare(world)
+                self.compare_stored(world)
+            finally:
+                world.close()
+
+        check()
+
+    def compare_present(self, world: World, client: Connection) -> None:
+        """Some instance knows that it is there."""
+        if not isinstance(world, Instances):
+            raise TypeError(world)
+        address = (client.app, client.mailbox or "")
+        self.assertTrue(any(each.subscriptions.is_present(address) for each in world.servers))
+
+
+class HearingEachOtherTests(OnPostgres, StoreCase):
+    """Two instances, of which one may hear nothing for a while."""
+
+    def setUp(self) -> None:
+        """Bring them up, with a client that listens on each."""
+        super().setUp()
+        self.world = Instances(self.store, Lifetimes(nameplate_seconds=3600.0))
+        self.addCleanup(self.world.close)
+        for side in "ab":
+            self.world.step("connect", "app", side)
+        self.wires = [wire for _, _, wire in self.world.clients]
+        for number in range(2):
+            self.say(number, b'{"type":"open","mailbox":"box"}')
+
+    def say(self, number: int, payload: bytes) -> None:
+        """A command of one of them."""
+        self.world.clients[number][1].received(payload)
+
+    def add(self, number: int, body: str) -> None:
+        """A message from one of them."""
+        self.say(number, b'{"type":"add","phase":"0","body":"%s"}' % body.encode())
+
+    def bodies(self, number: int) -> list[str]:
+        """The messages that one has heard."""
+        return [frame["body"] for frame in self.wires[number].heard() if "body" in frame]
+
+    def cut(self) -> None:
+        """End the connections of both listeners."""
+        self.store._connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+        )
+        self.store._connection.commit()
+
+    def test_lost_listeners(self) -> None:
+        """What is stored while nobody can hear of it is heard as soon as they can."""
+        self.world.settle()
+        for number in range(5):
+            self.cut()
+            self.add(number % 2, str(number))
+            self.world.reactor.until(
+                lambda number=number: all(  # type: ignore[misc]
+                    ear.listened == number + 2 for ear in self.world.ears
+                )
+            )
+        self.world.settle()
+        for each in range(2):
+            self.assertEqual(self.bodies(each), ["0", "1", "2", "3", "4"])
+
+    def test_both_at_once(self) -> None:
+        """Messages that both add at once are heard by both in the order of the table, each once."""
+        self.world.settle()
+        for number in range(60):
+            self.add(number % 2, str(number))
+            if number % 7 == 0:
+                self.world.reactor.turn()
+        self.world.settle()
+        self.assertEqual(len(set(self.bodies(0))), 60)
+        self.assertEqual(self.bodies(0), self.bodies(1))
+        self.say(0, b'{"type":"ping","ping":0}')
+        self.assertEqual(self.world.observer.counts["internal_error"], 0)
+
+    def test_not_ready_while_deaf(self) -> None:
+        """An instance that hears nothing of the others is not ready to take clients."""
+        self.world.settle()
+        self.world.reactor.result(self.world.servers[0].check_database())
+        self.world.servers[0].hearing.deaf()
+        self.failureResultOf(self.world.servers[0].check_database(), LedgerUnavailable)
+
+    def test_one_sweeps(self) -> None:
+        """While one instance sweeps the other does not wait for it; it leaves it to that one."""
+        self.world.settle()
+        tried: list[bool] = []
+        real = expiry.stale_nameplates
+
+        def find(*arguments: Any, **keywords: Any) -> list[expiry.Stale]:
+            # The other one tries meanwhile.
+            connection = psycopg.connect(self.store._connection.info.dsn)
+            row = connection.execute(
+                "SELECT pg_try_advisory_xact_lock(%s)", [lock_key("expiry")]
+            ).fetchone()
+            connection.close()
+            tried.append(bool(row and row[0]))
+            return real(*arguments, **keywords)
+
+        self.patch(expiry, "stale_nameplates", find)
+        sweeps = [Deferred.fromCoroutine(server._sweeper.sweep()) for server in self.world.servers]
+        self.world.reactor.result(DeferredList(sweeps))
+        self.assertIn(len(tried), (1, 2))
+        self.assertFalse(any(tried))
+        self.assertEqual(self.world.observer.counts["expiry_failed"], 0)
+
+    def test_kept_by_either(self) -> None:
+        """A mailbox lives while a client is on either instance, and goes when both have died."""
+        self.world.settle()
+        plate = self.world.clients[0][1]
+        plate.received(b'{"type":"claim","nameplate":"7"}')
+        self.world.settle()
+        for _ in range(70):
+            self.world.step("wait", 60, None)
+        self.assertEqual(len(self.store.rows(schema.nameplates, "name")), 1)
+        # Its instance dies: nobody says that the client has gone.
+        for server in self.world.servers:
+            server.subscriptions._present.clear()
+        for _ in range(62):
+            self.world.step("wait", 60, None)
+        self.assertEqual(self.store.rows(schema.nameplates, "name"), [])

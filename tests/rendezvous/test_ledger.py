@@ -195,6 +195,24 @@ class LedgerTests(SynchronousTestCase):
             self.clock.advance(0)
         self.assertEqual(self.results, ["on its way", 0, 1, 2, "welcome again"])
 
+    def test_too_many_bytes_wait(self) -> None:
+        """The bytes of what waits are bounded too; what needs none still gets through."""
+        self.patch(ledger_module, "MAX_WAITING_BYTES", 100)
+
+        def submit(size: int) -> Deferred[object]:
+            return self.ledger.submit(lambda _: size, size=size)
+
+        submit(100)
+        self.clock.advance(0)
+        submit(60)
+        self.failureResultOf(submit(41), LedgerUnavailable)
+        self.assertNoResult(submit(40))
+        self.failureResultOf(submit(1), LedgerUnavailable)
+        self.assertNoResult(submit(0))
+        self.runner.let_go()
+        self.clock.advance(0)
+        self.assertNoResult(submit(100))
+
     def test_not_open(self) -> None:
         """A ledger that has not been opened turns everything away, and can be closed."""
         ledger = Ledger(self.clock)

@@ -16,9 +16,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous import ledger_postgres
 from rendezvous.database import open_engine
-from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
+from rendezvous.errors import ErrorKind, LedgerUnavailable, OutcomeUnknown, Refusal
+from rendezvous.keys import lock_key
 from rendezvous.ledger import Ledger
-from rendezvous.ledger_postgres import PostgresRunner, lock_key
+from rendezvous.ledger_postgres import PostgresRunner
+from rendezvous.news import CHANNEL, News, decode
 from rendezvous.statements import Transaction, prepare
 from rendezvous.worker import Worker
 from tests.databases import drop_postgres, new_postgres_url
@@ -112,6 +114,20 @@ class PostgresCase(SynchronousTestCase):
     def kill(self, backend: int) -> None:
         """End a connection on the server's side, and wait until it is gone."""
         self.outside.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+
+    def backend(self) -> int:
+        """The server's process behind the first lane."""
+        return int(self.result(self.submit(lambda tx: tx.one(_BACKEND)))[0])
+
+    def use(self, connection_class: type[psycopg.Connection[Any]]) -> None:
+        """Let the ledger's connections be of this class."""
+
+        def connect(
+            _dialect: object, _record: object, arguments: tuple[Any, ...], keywords: dict[str, Any]
+        ) -> psycopg.Connection[Any]:
+            return connection_class.connect(*arguments, **keywords)
+
+        event.listen(self.engine, "do_connect", connect)
 
 
 class PostgresRunnerTests(PostgresCase):
@@ -236,6 +252,54 @@ class TurnsTests(PostgresCase):
             self.result(each)
         self.assertEqual(sum(self.observer.batches), 20)
 
+    def test_key_found_on_the_way(self) -> None:
+        """A key that an operation finds it needs is waited for by its whole batch, begun again."""
+        self.outside.execute("SELECT pg_advisory_lock(%s)", [lock_key("late")])
+        began = threading.Event()
+        runs: list[str] = []
+
+        def find(tx: Transaction) -> None:
+            runs.append("found")
+            tx.run(_ADD, the_number=2)
+            began.set()
+            tx.take("late")
+            runs.append("taken")
+
+        told = [self.submit(add(1)), self.submit(find, 0, ("early",))]
+        self.reactor.turn()
+        self.assertTrue(began.wait(10.0))
+        self.outside.execute("SELECT pg_advisory_unlock_all()")
+        for each in told:
+            self.result(each)
+        self.assertEqual((runs[-1], self.seen()), ("taken", [1, 2]))
+        self.assertEqual(self.observer.batches, [2])
+
+    def test_keys_found_in_opposite_orders(self) -> None:
+        """Two batches that find each other's keys on their way are both run, without a deadlock."""
+        barrier = threading.Barrier(2)
+        waited: set[str] = set()
+
+        def cross(own: str, other: str, tx: Transaction) -> None:
+            if own not in waited:
+                waited.add(own)
+                barrier.wait(10.0)
+            tx.take(other)
+            tx.run(_ADD, the_number=ord(own))
+
+        self.outside.execute("SELECT pg_stat_reset()")
+        told = [
+            self.submit(partial(cross, "a", "b"), 0, ("a",)),
+            self.submit(partial(cross, "b", "a"), 1, ("b",)),
+        ]
+        for each in told:
+            self.result(each)
+        self.assertEqual(sorted(self.seen()), [ord("a"), ord("b")])
+        # Nobody had to be chosen as a deadlock's victim.
+        row = self.outside.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+        self.assertEqual(row, (0,))
+
     def test_deadlock(self) -> None:
         """Two batches that block each other by rows are both run in the end, each once."""
         for number in (0, 100):
@@ -262,10 +326,6 @@ class TurnsTests(PostgresCase):
 
 class LostConnectionTests(PostgresCase):
     """The connection breaks: nothing is lost, and nothing happens twice."""
-
-    def backend(self) -> int:
-        """The server's process behind the first lane."""
-        return int(self.result(self.submit(lambda tx: tx.one(_BACKEND)))[0])
 
     def test_between_batches(self) -> None:
         """A connection that broke while idle is replaced, and nobody notices."""
@@ -398,19 +458,148 @@ class LostConnectionTests(PostgresCase):
         self.result(self.submit(add(3)))
         self.assertEqual(self.seen(), [3])
 
-    def use(self, connection_class: type[psycopg.Connection[Any]]) -> None:
-        """Let the ledger's connections be of this class."""
 
-        def connect(
-            _dialect: object, _record: object, arguments: tuple[Any, ...], keywords: dict[str, Any]
-        ) -> psycopg.Connection[Any]:
-            return connection_class.connect(*arguments, **keywords)
+class Confused(psycopg.Connection[Any]):
+    """Loses its connection behind its first commit."""
 
-        event.listen(self.engine, "do_connect", connect)
+    lost: ClassVar[list[bool]]
+
+    def commit(self) -> None:
+        super().commit()
+        if not self.lost:
+            self.lost.append(True)
+            self.close()
+            raise psycopg.OperationalError("the server closed the connection unexpectedly")
+
+
+class UnknownOutcomeTests(PostgresCase):
+    """A commit of which nobody can tell whether it took place."""
+
+    def lose(self) -> None:
+        """Let the next commit's answer be lost."""
+        Confused.lost = []
+        self.use(Confused)
+
+    def test_started_again(self) -> None:
+        """A database that has crashed since may have given the number again: nobody can tell."""
+        lives = iter(["one 00000001", "two 00000001", "two 00000001"])
+        self.patch(ledger_postgres, "_LIFE", "SELECT 'unused'")
+        real = PostgresRunner._connection
+
+        def connection(runner: PostgresRunner) -> psycopg.Connection:
+            fresh = runner._proxy is None
+            found = real(runner)
+            if fresh:
+                runner._life = next(lives)
+            return found
+
+        self.patch(PostgresRunner, "_connection", connection)
+        self.lose()
+        with self.assertRaises(OutcomeUnknown):
+            self.result(self.submit(add(1)))
+        self.result(self.submit(add(2)))
+        self.assertEqual(self.seen(), [1, 2])
+
+    def test_not_committed_before_a_crash(self) -> None:
+        """What was not committed before a crash is done again, whoever has its number now."""
+        self.result(self.submit(add(1)))
+        runner = self.runners[0]
+        (xid,) = self.outside.execute("SELECT pg_current_xact_id()::text").fetchone() or ("",)
+        future = str(int(xid) + 1_000_000)
+        for number in (future, self.aborted()):
+            runner._unanswered = number, f"another {runner._life}"
+            self.result(self.submit(lambda tx: tx.one(_BACKEND)))
+            self.assertIsNone(runner._unanswered)
+
+    def aborted(self) -> str:
+        """The number of a transaction that was rolled back."""
+        with psycopg.connect(self.outside.info.dsn) as connection:
+            row = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+            connection.rollback()
+        return str(row[0]) if row else ""
+
+    def test_never_ends(self) -> None:
+        """A transaction that never ends is not waited for without bound."""
+        other = psycopg.connect(self.outside.info.dsn)
+        self.addCleanup(other.close)
+        row = other.execute("SELECT pg_current_xact_id()::text").fetchone()
+        self.result(self.submit(add(1)))
+        runner = self.runners[0]
+        self.patch(ledger_postgres, "AWAY_PATIENCE_SECONDS", -1.0)
+        runner._unanswered = (row[0] if row else ""), runner._life
+        with self.assertRaises(OutcomeUnknown):
+            self.result(self.submit(add(2)))
+        self.result(self.submit(add(3)))
+        self.assertEqual(self.seen(), [1, 3])
+
+    def test_given_up(self) -> None:
+        """A database that stays away with the answer of a commit leaves it open what became of it."""
+        self.result(self.submit(add(0)))
+        runner = self.runners[0]
+        self.patch(ledger_postgres, "AWAY_PATIENCE_SECONDS", -1.0)
+        event.listen(self.engine, "do_connect", _refuse)
+        self.kill(self.backend())
+        with self.assertRaises(LedgerUnavailable) as told:
+            self.result(self.submit(add(1)))
+        self.assertNotIsInstance(told.exception, OutcomeUnknown)
+        runner._unanswered = "1000", "some life 00000001"
+        with self.assertRaises(OutcomeUnknown):
+            self.result(self.submit(add(2)))
+
+
+class AnnouncingTests(PostgresCase):
+    """What a batch has stored is told to all instances."""
+
+    def listen(self) -> None:
+        """Hear what is announced in this database."""
+        self.outside.execute(f"LISTEN {CHANNEL}")
+
+    def heard(self) -> list[str]:
+        """The payloads so far."""
+        return [notify.payload for notify in self.outside.notifies(timeout=0.2)]
+
+    def test_one_for_a_batch(self) -> None:
+        """A batch announces all that it stored at once, the newest of each mailbox."""
+
+        def store(key: str, number: int, tx: Transaction) -> None:
+            tx.news[key] = 7, number
+
+        self.listen()
+        for key, number in (("a", 1), ("b", 1), ("a", 2)):
+            last = self.submit(partial(store, key, number))
+        self.result(last)
+        told = {News(lock_key("a"), 7, 2), News(lock_key("b"), 7, 1)}
+        (payload,) = self.heard()
+        self.assertEqual(set(decode(payload).news or ()), told)
+
+    def test_nothing_to_tell(self) -> None:
+        """A batch that stored no message, or was rolled back, announces nothing."""
+
+        def fail(tx: Transaction) -> None:
+            tx.news["a"] = 7, 1
+            raise ZeroDivisionError
+
+        self.listen()
+        told = [self.submit(add(1)), self.submit(fail)]
+        self.result(told[0])
+        self.failureResultOf(told[1], ZeroDivisionError)
+        self.assertEqual(self.heard(), [])
 
 
 class CloseTests(PostgresCase):
     """The end."""
+
+    def test_close_without_a_database(self) -> None:
+        """Closing does not wait for a database that has gone: what waits for it is told so at once."""
+        backend = self.backend()
+        event.listen(self.engine, "do_connect", _refuse)
+        self.kill(backend)
+        told = [self.submit(add(number)) for number in range(3)]
+        closed = self.ledger.close()
+        self.result(closed)
+        for each in told:
+            self.failureResultOf(each, LedgerUnavailable)
+        self.assertEqual(self.seen(), [])
 
     def test_close_finishes(self) -> None:
         """Closing waits for what was submitted, and then lets go of the connections."""
@@ -430,3 +619,7 @@ def _connection(tx: Transaction) -> psycopg.Connection[Any]:
     with contextlib.suppress(AttributeError):
         return cursor.connection  # type: ignore[no-any-return]
     raise AssertionError("not psycopg's cursor")
+
+
+def _refuse(*_: object) -> None:
+    raise psycopg.OperationalError("connection refused")

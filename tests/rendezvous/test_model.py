@@ -62,7 +62,7 @@ _EXCHANGE = [
 
 
 @st.composite
-def _mixed(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+def mixed_steps(draw: st.DrawFn) -> list[tuple[Any, ...]]:
     """Any steps, or an exchange that any steps come in between."""
     if draw(st.booleans()):
         return [("connect", "app", "a"), ("connect", "app", "b"), *draw(_STEPS)]
@@ -162,7 +162,7 @@ class Interleavings(StoreCase):
         """Every client hears what the protocol says, and in the end the database holds just that."""
 
         @settings(max_examples=self.examples)
-        @given(_mixed())
+        @given(mixed_steps())
         def check(steps: list[tuple[Any, ...]]) -> None:
             self.store.clear()
             world = World(self.store)
@@ -202,8 +202,12 @@ class Interleavings(StoreCase):
         self.assertEqual((world.observer.counts["internal_error"], world.observer.drops), (0, []))
         for client, _, _ in world.clients:
             if client.listens:
-                address = (client.app, client.mailbox or "")
-                self.assertTrue(world.server.subscriptions.is_present(address))
+                self.compare_present(world, client)
+
+    def compare_present(self, world: World, client: Connection) -> None:
+        """The server knows that it is there."""
+        address = (client.app, client.mailbox or "")
+        self.assertTrue(world.server.subscriptions.is_present(address))
 
 
 class InterleavingsOnSqlite(OnSqlite, Interleavings):

@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from rendezvous import requests
 from rendezvous.allocation import Allocator
 from rendezvous.errors import ErrorKind, Refusal
+from rendezvous.keys import mailbox_key, nameplate_key
 from rendezvous.messages import StoredMessage
 from rendezvous.moods import Mood
-from rendezvous.operations import Operations, mailbox_key, nameplate_key, new_mailbox_id
+from rendezvous.operations import Operations, new_mailbox_id
 from rendezvous.requests import Request, Result
 from rendezvous.statements import Transaction
 from rendezvous.usage import Usage

@@ -8,14 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rendezvous.keys import lock_key, mailbox_key
 from rendezvous.messages import StoredMessage
+from rendezvous.requests import Page
 from rendezvous.subscriptions import Subscription, Subscriptions
 
 ADDRESS = ("app", "box")
+BOX = 5
 
 
 def message(number: int) -> StoredMessage:
     return StoredMessage(number, "side", "phase", f"body {number}", "null", 0.0)
+
+
+def page(messages: list[StoredMessage], latest: int, box: int = BOX) -> Page:
+    return Page(messages, latest, box)
 
 
 def run(first: int, last: int) -> list[StoredMessage]:
@@ -25,13 +32,17 @@ def run(first: int, last: int) -> list[StoredMessage]:
 class Listener:
     """Has a subscription, and remembers what was delivered and which pages were asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tell_boxes: bool = False) -> None:
         self.numbers: list[int] = []
+        self.bodies: list[tuple[int, int]] = []
+        self._tell_boxes = tell_boxes
         self.fetches: list[int] = []
         self.subscription = Subscription(ADDRESS, self._deliver, self.fetches.append)
 
     def _deliver(self, due: Sequence[StoredMessage]) -> None:
         self.numbers.extend(each.number for each in due)
+        if self._tell_boxes:
+            self.bodies.extend((int(each.body), each.number) for each in due)
 
 
 class SubscriptionTests(SynchronousTestCase):
@@ -49,96 +60,121 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_nothing_before_the_first_page(self) -> None:
         """What is stored while the first page is on its way is read after it."""
-        self.subscription.stored(message(3))
+        self.subscription.stored(BOX, message(3))
         self.expect([], [])
-        self.subscription.page(run(1, 2), 2)
+        self.subscription.page(page(run(1, 2), 2))
         self.expect([1, 2], [3])
 
     def test_in_order(self) -> None:
         """After the page, messages are handed on as they are stored, and nothing is read."""
-        self.subscription.page([], 0)
+        self.subscription.page(page([], 0))
         for number in (1, 2, 3):
-            self.subscription.stored(message(number))
+            self.subscription.stored(BOX, message(number))
         self.expect([1, 2, 3], [])
 
     def test_gap(self) -> None:
         """A message ahead of its turn is not delivered: what is missing is read, and it with that."""
-        self.subscription.page(run(1, 1), 1)
-        self.subscription.stored(message(3))
+        self.subscription.page(page(run(1, 1), 1))
+        self.subscription.stored(BOX, message(3))
         self.expect([1], [2])
-        self.subscription.stored(message(2))
+        self.subscription.stored(BOX, message(2))
         self.expect([1], [2])
-        self.subscription.page(run(2, 3), 3)
+        self.subscription.page(page(run(2, 3), 3))
         self.expect([1, 2, 3], [2])
 
     def test_replaying(self) -> None:
         """A replay lasts until the last of its pages, also where each knows only that more follow it."""
         self.assertFalse(self.subscription.replaying)
-        self.subscription.page(run(1, 2), 3)
+        self.subscription.page(page(run(1, 2), 3))
         self.assertTrue(self.subscription.replaying)
-        self.subscription.page(run(3, 4), 5)
+        self.subscription.page(page(run(3, 4), 5))
         self.assertTrue(self.subscription.replaying)
-        self.subscription.page(run(5, 5), 5)
+        self.subscription.page(page(run(5, 5), 5))
         self.assertFalse(self.subscription.replaying)
-        self.subscription.stored(message(7))
+        self.subscription.stored(BOX, message(7))
         self.assertFalse(self.subscription.replaying)
         self.expect([1, 2, 3, 4, 5], [3, 5, 6])
 
     def test_replay_of_what_has_gone(self) -> None:
         """A replay of a mailbox that goes meanwhile is over."""
-        self.subscription.page(run(1, 2), 3)
-        self.subscription.page([], 0)
-        self.assertFalse(self.subscription.replaying)
-        self.subscription.emptied()
+        self.subscription.page(page(run(1, 2), 3))
+        self.subscription.page(page([], 0, 0))
         self.assertFalse(self.subscription.replaying)
 
     def test_duplicates(self) -> None:
         """What was delivered once is not delivered again, from whichever side it comes."""
-        self.subscription.page(run(1, 3), 3)
-        self.subscription.stored(message(2))
-        self.subscription.announced(3)
-        self.subscription.page(run(2, 4), 4)
+        self.subscription.page(page(run(1, 3), 3))
+        self.subscription.stored(BOX, message(2))
+        self.subscription.announced(BOX, 3)
+        self.subscription.page(page(run(2, 4), 4))
         self.expect([1, 2, 3, 4], [])
 
     def test_page_after_page(self) -> None:
         """A mailbox that is longer than a page is read page by page."""
-        self.subscription.page(run(1, 2), 5)
-        self.subscription.page(run(3, 4), 5)
-        self.subscription.page(run(5, 5), 5)
+        self.subscription.page(page(run(1, 2), 5))
+        self.subscription.page(page(run(3, 4), 5))
+        self.subscription.page(page(run(5, 5), 5))
         self.expect([1, 2, 3, 4, 5], [3, 5])
 
     def test_announced(self) -> None:
         """A message that was stored elsewhere is read, once however often it is announced."""
-        self.subscription.page([], 0)
-        self.subscription.announced(2)
-        self.subscription.announced(2)
+        self.subscription.page(page([], 0))
+        self.subscription.announced(BOX, 2)
+        self.subscription.announced(BOX, 2)
         self.expect([], [1])
-        self.subscription.page(run(1, 2), 2)
-        self.subscription.announced(2)
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.announced(BOX, 2)
         self.expect([1, 2], [1])
 
     def test_page_older_than_what_is_known(self) -> None:
         """An empty page that was read before a message was stored is followed by one more look."""
-        self.subscription.page([], 0)
-        self.subscription.announced(1)
-        self.subscription.page([], 0)
+        self.subscription.page(page([], 0))
+        self.subscription.announced(BOX, 1)
+        self.subscription.page(page([], 0))
         self.expect([], [1, 1])
-        self.subscription.page(run(1, 1), 1)
+        self.subscription.page(page(run(1, 1), 1))
         self.expect([1], [1, 1])
 
     def test_mailbox_that_has_gone(self) -> None:
         """Two empty pages in a row mean that the mailbox has gone: no third is asked for."""
-        self.subscription.page(run(1, 2), 4)
-        self.subscription.page([], 0)
-        self.subscription.page([], 0)
+        self.subscription.page(page(run(1, 2), 4))
+        self.subscription.page(page([], 0))
+        self.subscription.page(page([], 0))
         self.expect([1, 2], [3, 3])
 
     def test_mailbox_that_comes_back(self) -> None:
         """In a mailbox that has gone and come back the messages count from 1 again."""
-        self.subscription.page(run(1, 2), 2)
-        self.subscription.emptied()
-        self.subscription.stored(message(1))
-        self.expect([1, 2, 1], [])
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.stored(BOX + 1, message(1))
+        self.subscription.stored(BOX, message(3))
+        self.subscription.stored(BOX + 1, message(2))
+        self.expect([1, 2, 1, 2], [])
+
+    def test_comes_back_elsewhere(self) -> None:
+        """One that has come back on another instance is read from its first message on."""
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.announced(BOX + 1, 1)
+        self.expect([1, 2], [1])
+        self.subscription.page(page(run(1, 3), 3, BOX + 1))
+        self.expect([1, 2, 1, 2, 3], [1])
+
+    def test_comes_back_unnoticed(self) -> None:
+        """A page of the new mailbox where the old one's was asked for leaves nothing out."""
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.announced(BOX, 3)
+        self.subscription.page(page(run(3, 4), 4, BOX + 1))
+        self.expect([1, 2], [3, 1])
+        self.subscription.page(page(run(1, 4), 4, BOX + 1))
+        self.expect([1, 2, 1, 2, 3, 4], [3, 1])
+
+    def test_comes_back_while_replaying(self) -> None:
+        """A mailbox that comes back with its second message known first is read from its first."""
+        self.subscription.page(page(run(1, 2), 4))
+        self.subscription.stored(BOX + 1, message(2))
+        self.subscription.page(page([], 0, BOX + 1))
+        self.assertFalse(self.subscription.replaying)
+        self.subscription.page(page(run(1, 2), 2, BOX + 1))
+        self.expect([1, 2, 1, 2], [3, 1])
 
 
 class SubscriptionsTests(SynchronousTestCase):
@@ -149,16 +185,16 @@ class SubscriptionsTests(SynchronousTestCase):
         self.subscriptions = Subscriptions()
         self.listener = Listener()
         self.subscriptions.subscribe(self.listener.subscription)
-        self.listener.subscription.page([], 0)
+        self.listener.subscription.page(page([], 0))
 
     def test_everyone_hears(self) -> None:
         """All who listen to a mailbox are told, in the order in which they came; others are not."""
         second, other = Listener(), Listener()
         other.subscription.address = ("other app", "box")
         for listener in (second, other):
-            listener.subscription.page([], 0)
+            listener.subscription.page(page([], 0))
             self.subscriptions.subscribe(listener.subscription)
-        self.subscriptions.stored(ADDRESS, message(1))
+        self.subscriptions.stored(ADDRESS, BOX, message(1))
         self.assertEqual((self.listener.numbers, second.numbers, other.numbers), ([1], [1], []))
 
     def test_unsubscribed(self) -> None:
@@ -166,7 +202,7 @@ class SubscriptionsTests(SynchronousTestCase):
         self.subscriptions.unsubscribe(self.listener.subscription)
         self.subscriptions.unsubscribe(self.listener.subscription)
         self.subscriptions.unsubscribe(Listener().subscription)
-        self.subscriptions.stored(ADDRESS, message(1))
+        self.subscriptions.stored(ADDRESS, BOX, message(1))
         self.assertEqual(self.listener.numbers, [])
 
     def test_leaving_while_being_told(self) -> None:
@@ -179,18 +215,21 @@ class SubscriptionsTests(SynchronousTestCase):
         subscriptions = self.subscriptions = Subscriptions()
         leaving, staying = Leaving(), Listener()
         for listener in (leaving, staying):
-            listener.subscription.page([], 0)
+            listener.subscription.page(page([], 0))
             subscriptions.subscribe(listener.subscription)
-        subscriptions.stored(ADDRESS, message(1))
+        subscriptions.stored(ADDRESS, BOX, message(1))
         self.assertEqual(staying.numbers, [1])
 
-    def test_emptied(self) -> None:
-        """All who listen to a mailbox hear that it has gone."""
-        self.subscriptions.stored(ADDRESS, message(1))
-        self.subscriptions.emptied(ADDRESS)
-        self.subscriptions.emptied(("no", "such"))
-        self.subscriptions.stored(ADDRESS, message(1))
-        self.assertEqual(self.listener.numbers, [1, 1])
+    def test_announced(self) -> None:
+        """What is announced concerns those who listen to the mailbox whose key it names."""
+        other = Listener()
+        other.subscription = Subscription(("app", "other"), other._deliver, other.fetches.append)
+        other.subscription.page(page([], 0))
+        self.subscriptions.subscribe(other.subscription)
+        self.subscriptions.announced(lock_key(mailbox_key(*ADDRESS)), BOX, 1)
+        self.subscriptions.announced(0, BOX, 1)
+        self.assertEqual((self.listener.fetches, other.fetches), ([1], []))
+        self.assertEqual(set(self.subscriptions.listened()), {ADDRESS, ("app", "other")})
 
     def test_present(self) -> None:
         """A mailbox has somebody present until as many have left as have come."""
@@ -211,6 +250,7 @@ class SubscriptionsTests(SynchronousTestCase):
         self.subscriptions.leave(ADDRESS)
         self.subscriptions.unsubscribe(self.listener.subscription)
         self.assertFalse(self.subscriptions._listeners)
+        self.assertFalse(self.subscriptions._by_key)
         self.assertFalse(self.subscriptions._present)
 
 
@@ -221,8 +261,64 @@ def _deliveries(draw: st.DrawFn) -> list[tuple[str, int]]:
 
     Every step is a pair of what happens and a number that picks to which of those possible it does.
     """
-    kinds = ["store", "tell", "announce", "read", "arrive"]
+    kinds = ["store", "store", "tell", "tell", "announce", "read", "arrive", "again"]
     return draw(st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 5)), max_size=60))
+
+
+class _World:
+    """A mailbox as the database has it, and a listener with what is on its way to it."""
+
+    def __init__(self, before: int, page_size: int) -> None:
+        self.listener = Listener(tell_boxes=True)
+        self.box, self.stored = BOX, before
+        self.untold: list[tuple[int, int]] = []
+        # The page of the `open` itself is asked for already; pages arrive in the order of their asking.
+        self.asked = [1]
+        self.read: list[Page] = []
+        self._page_size = page_size
+
+    def step(self, kind: str, pick: int) -> None:
+        """Let something happen, if it can."""
+        if kind == "store":
+            self.stored += 1
+            self.untold.append((self.box, self.stored))
+        elif kind == "again":
+            self.box, self.stored = self.box + 1, 0
+        elif kind == "tell" and self.untold:
+            self._tell(self.untold[pick % len(self.untold)])
+            if pick % 2:
+                self.untold.pop(pick % len(self.untold))
+        elif kind == "announce" and self.stored:
+            self.listener.subscription.announced(self.box, max(1, self.stored - pick))
+        elif kind == "read" and self.asked:
+            first = self.asked.pop(0)
+            found = self._run(first, self.stored)
+            some = found[: self._page_size]
+            self.read.append(Page(some, found[-1].number if found else 0, self.box))
+        elif kind == "arrive" and self.read:
+            self.listener.subscription.page(self.read.pop(0))
+        self.asked += self.listener.fetches
+        self.listener.fetches.clear()
+
+    def end(self) -> None:
+        """Whoever stores tells everyone in the end."""
+        for told in self.untold:
+            self._tell(told)
+            self.step("", 0)
+        while self.asked or self.read:
+            self.step("read", 0)
+            self.step("arrive", 0)
+
+    def _tell(self, told: tuple[int, int]) -> None:
+        box, number = told
+        self.listener.subscription.stored(box, self._run(number, number, box)[0])
+
+    def _run(self, first: int, last: int, box: int = 0) -> list[StoredMessage]:
+        body = str(box or self.box)
+        return [
+            StoredMessage(number, "side", "phase", body, "null", 0.0)
+            for number in range(first, last + 1)
+        ]
 
 
 class AnyOrderTests(SynchronousTestCase):
@@ -232,51 +328,24 @@ class AnyOrderTests(SynchronousTestCase):
     def test_each_once_in_order(
         self, steps: list[tuple[str, int]], before: int, page_size: int
     ) -> None:
-        """In any interleaving each message is delivered once and in order, and all are in the end."""
-        listener = Listener()
-        subscription = listener.subscription
-        stored = before
-        untold: list[int] = []
-        # The page of the `open` itself is asked for already; pages arrive in the order of their asking.
-        asked = [1]
-        read: list[tuple[list[StoredMessage], int]] = []
+        """
+        In any interleaving each message is delivered once and in order, and all are in the end.
 
-        def look() -> None:
-            asked.extend(listener.fetches)
-            listener.fetches.clear()
-
-        def read_next() -> None:
-            if asked:
-                number = asked.pop(0)
-                read.append((run(number, stored)[:page_size], stored))
-
-        def arrive_next() -> None:
-            if read:
-                subscription.page(*read.pop(0))
-
+        Of mailboxes that have gone it may be the first few only.
+        """
+        world = _World(before, page_size)
         for kind, pick in steps:
-            if kind == "store":
-                stored += 1
-                untold.append(stored)
-            elif kind == "tell" and untold:
-                subscription.stored(message(untold[pick % len(untold)]))
-                if pick % 2:
-                    untold.pop(pick % len(untold))
-            elif kind == "announce" and stored:
-                subscription.announced(max(1, stored - pick))
-            elif kind == "read":
-                read_next()
-            elif kind == "arrive":
-                arrive_next()
-            look()
-            self.assertLessEqual(len(asked) + len(read), 1)
-            self.assertEqual(listener.numbers, list(range(1, len(listener.numbers) + 1)))
-        # Whoever stores tells everyone in the end.
-        for number in untold:
-            subscription.stored(message(number))
-        look()
-        while asked or read:
-            read_next()
-            arrive_next()
-            look()
-        self.assertEqual(listener.numbers, list(range(1, stored + 1)))
+            world.step(kind, pick)
+            self.assertLessEqual(len(world.asked) + len(world.read), 1)
+            self.check_order(world.listener.bodies)
+        world.end()
+        self.check_order(world.listener.bodies)
+        last = [number for box, number in world.listener.bodies if box == world.box]
+        self.assertEqual(last, list(range(1, world.stored + 1)))
+
+    def check_order(self, delivered: list[tuple[int, int]]) -> None:
+        """One mailbox after the other, each from its first message on, none left out."""
+        self.assertEqual(delivered, sorted(delivered))
+        for box in {box for box, _ in delivered}:
+            numbers = [number for of, number in delivered if of == box]
+            self.assertEqual(numbers, list(range(1, len(numbers) + 1)))

@@ -296,6 +296,9 @@ class NothingStopsItRules(SweeperCase):
         self.assertEqual(failed, HOUR / 60 + 2)
         self.runner.failures = 0
         self.pass_time(60)
+        # Clients of other instances have first to be touched again.
+        self.assertEqual(self.names(), ["7"])
+        self.pass_time(60)
         self.assertEqual(self.names(), [])
         self.assertEqual(self.flushLoggedErrors(), [])
 
