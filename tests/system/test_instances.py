@@ -1,0 +1,22 @@
+"""
+What `tests/end_to_end/test_instances.py` shows a few times, a hundred times.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.end_to_end.processes import serving
+from tests.end_to_end.stores import database
+from tests.end_to_end.test_instances import kill_in_turn, stop_postgres_hard
+
+
+def test_a_hundred_kills(tmp_path: Path) -> None:
+    """Two instances are killed in turn while their clients go to either."""
+    with database("postgres", tmp_path) as url, serving(url) as one, serving(url) as other:
+        assert kill_in_turn([one, other], 100) > 1000
+
+
+def test_twenty_hard_stops(tmp_path: Path) -> None:
+    """PostgreSQL is stopped hard and started again under load."""
+    assert stop_postgres_hard(tmp_path, 20) > 200
