@@ -5,6 +5,7 @@ The databases that a server is tested on.
 from __future__ import annotations
 
 import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +35,9 @@ def database(kind: str, where: Path) -> Iterator[str]:
 class StoppablePostgres:
     """A PostgreSQL of its own that waits for its disk, to be stopped hard and started again."""
 
-    def __init__(self, where: Path) -> None:
+    def __init__(self) -> None:
+        # Not among pytest's own directories, which PostgreSQL's user cannot enter.
+        where = tempfile.mkdtemp(prefix="wormhole-postgres-")
         with warnings.catch_warnings():
             # It complains about the place where it would keep a socket on a desktop.
             warnings.simplefilter("ignore")

@@ -50,10 +50,10 @@ def kill_in_turn(instances: list[Server], kills: int) -> int:
     return total
 
 
-def stop_postgres_hard(where: Path, stops: int) -> int:
+def stop_postgres_hard(stops: int) -> int:
     """Stop the database of two instances under load, again and again; the messages meanwhile."""
     dice = random.Random(6)
-    postgres = StoppablePostgres(where / "postgres")
+    postgres = StoppablePostgres()
     try:
         with serving(postgres.url) as one, serving(postgres.url) as other:
             shared = SharedMailboxes([one, other], MAILBOXES)
@@ -99,14 +99,14 @@ def test_killed_in_turn(instances: list[Server]) -> None:
     assert kill_in_turn(instances, 6) > 50
 
 
-def test_postgres_stopped_hard(tmp_path: Path) -> None:
+def test_postgres_stopped_hard() -> None:
     """Instances outlive their database, say that they are not ready meanwhile, and lose nothing."""
-    assert stop_postgres_hard(tmp_path, 3) > 20
+    assert stop_postgres_hard(3) > 20
 
 
-def test_clients_stay_connected(tmp_path: Path) -> None:
+def test_clients_stay_connected() -> None:
     """A command that comes while the database is away waits for it; the connection stays."""
-    postgres = StoppablePostgres(tmp_path / "postgres")
+    postgres = StoppablePostgres()
     try:
         with serving(postgres.url) as server, Session(server.relay_url, "a") as session:
             session.ask("claim", "claimed", nameplate="7")
@@ -161,4 +161,5 @@ def test_told_at_once(instances: list[Server]) -> None:
             one.send("add", phase="0", body=str(number))
             assert other.next("message")["body"] == str(number)
             took.append(time.monotonic() - began)
+            assert one.next("message")["body"] == str(number)
         assert sorted(took)[len(took) // 2] < 0.25

@@ -17,6 +17,6 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
         assert kill_in_turn([one, other], 100) > 1000
 
 
-def test_twenty_hard_stops(tmp_path: Path) -> None:
+def test_twenty_hard_stops() -> None:
     """PostgreSQL is stopped hard and started again under load."""
-    assert stop_postgres_hard(tmp_path, 20) > 200
+    assert stop_postgres_hard(20) > 200
