@@ -95,12 +95,14 @@ class Hearing:
         """See `listener.Ear`."""
         self.deaf_now = True
 
+    def concerns(self, payload: str) -> bool:
+        """See `listener.Ear`. Of its own announcements who listens here has been told already."""
+        own = bool(self._instance) and payload.startswith(f"{self._instance} ")
+        return not (own and self._trusts_itself)
+
     def heard(self, payload: str) -> None:
         """See `listener.Ear`."""
         announcement = decode(payload)
-        if announcement.origin == self._instance and self._trusts_itself:
-            # Who listens here has been told already.
-            return
         if announcement.news is None:
             self.look_at_everything()
             return

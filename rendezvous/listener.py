@@ -30,7 +30,7 @@ PROBE_SECONDS = 15.0
 
 
 class Ear(Protocol):
-    """Who listens, on the reactor's thread."""
+    """Who listens; called on the reactor's thread where nothing else is said."""
 
     def listening(self) -> None:
         """From now on nothing is missed; before, anything may have been."""
@@ -38,8 +38,11 @@ class Ear(Protocol):
     def deaf(self) -> None:
         """The connection has gone."""
 
+    def concerns(self, payload: str) -> bool:
+        """Whether an announcement is worth the reactor's time. Called in the listener's thread."""
+
     def heard(self, payload: str) -> None:
-        """An announcement."""
+        """An announcement that is."""
 
 
 class Listener:
@@ -110,7 +113,8 @@ class Listener:
                     connection.execute("")
 
     def _pass_on(self, payload: str) -> None:
-        self._tell(lambda: self._ear.heard(payload))
+        if self._ear.concerns(payload):
+            self._tell(lambda: self._ear.heard(payload))
 
     def _tell(self, call: Callable[[], object]) -> None:
         if not self._stopping.is_set():

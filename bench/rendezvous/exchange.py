@@ -62,22 +62,31 @@ class Tally:
 
 
 class Exchange:
-    """Runs by itself once made; `over` is called when it has ended, well or not."""
+    """
+    Runs by itself once made; `over` is called when it has ended, well or not.
+
+    :param receiver_port: where the second side goes, if not to where the first has gone.
+    """
 
     def __init__(
-        self, loop: Loop, port: int, tally: Tally, over: Callable[["Exchange"], None]
+        self,
+        loop: Loop,
+        port: int,
+        tally: Tally,
+        over: Callable[["Exchange"], None],
+        receiver_port: int | None = None,
     ) -> None:
         self.tally = tally
         self.progress = time.perf_counter()
         self.sent: dict[str, float] = {}  # side and phase -> when it was added
         self._loop = loop
-        self._port = port
+        self._receiver_port = receiver_port or port
         self._over = over
         self._clients = [_Client(self, loop, port, nameplate=None)]
 
     def invite(self, nameplate: str) -> None:
         """The code has been read out: the second side comes."""
-        self._clients.append(_Client(self, self._loop, self._port, nameplate))
+        self._clients.append(_Client(self, self._loop, self._receiver_port, nameplate))
 
     def left(self) -> None:
         """A side has gone, having said all."""

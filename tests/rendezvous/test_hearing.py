@@ -94,9 +94,11 @@ class HearingTests(OnPostgres, StoreCase):
         """Its own announcements tell an instance nothing, unless it has come to doubt what it knows."""
         self.listen("one")
         own = encode("me", {number_of("one"): (5, 1)})
-        self.hearing.heard(own)
-        self.assertEqual(self.fetched, [])
+        self.assertFalse(self.hearing.concerns(own))
+        self.assertTrue(self.hearing.concerns(encode("other", {number_of("one"): (5, 1)})))
+        self.assertTrue(self.hearing.concerns(encode("mean", {number_of("one"): (5, 1)})))
         self.hearing.doubt()
+        self.assertTrue(self.hearing.concerns(own))
         self.hearing.heard(own)
         self.assertEqual(self.fetched, [("one", 1)])
 

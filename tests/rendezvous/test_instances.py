@@ -147,6 +147,7 @@ class _CountingEar:
         self.marks = 0
         self.listened = 0
         self.deaf = hearing.deaf
+        self.concerns = hearing.concerns
         self._hearing = hearing
 
     def listening(self) -> None:

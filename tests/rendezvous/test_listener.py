@@ -30,6 +30,10 @@ class Ears:
         """See `listener.Ear`."""
         self.told.append("deaf")
 
+    def concerns(self, payload: str) -> bool:
+        """See `listener.Ear`."""
+        return payload != "own"
+
     def heard(self, payload: str) -> None:
         """See `listener.Ear`."""
         self.told.append(payload)
@@ -74,9 +78,10 @@ class ListenerTests(SynchronousTestCase):
         )
 
     def test_hears(self) -> None:
-        """What is announced is heard, in order."""
+        """What is announced and concerns it is heard, in order."""
         self.listener.start()
         self.until(lambda: self.ears.told == ["deaf", "listening"])
+        self.notify("own")
         for number in range(5):
             self.notify(f"{number}")
         self.until(lambda: len(self.ears.told) == 7)

@@ -1,0 +1,1 @@
+"""How much several instances on one PostgreSQL carry, and what it costs the database."""
