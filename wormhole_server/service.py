@@ -7,6 +7,7 @@ bound before anything is changed in the database, and nobody is served before bo
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -46,6 +47,8 @@ from wormhole_server.web import web_site
 
 _log = Logger()
 
+# The relay has no other word for it.
+_NEVER_SECONDS = 365 * 86400.0
 # What is on its way when the server is stopped has so long to arrive.
 _GOODBYE_SECONDS = 5.0
 
@@ -108,7 +111,7 @@ class ServerService(MultiService):
                 self._metrics.rendezvous,
                 lanes=self._settings.database_threads,
             )
-        except SQLAlchemyError as error:
+        except (sqlite3.Error, SQLAlchemyError) as error:
             raise StartError(f"database: cannot be opened: {error}") from error
         self._ledger.open(runners)
         self._rendezvous.start()
@@ -236,6 +239,6 @@ def _relay_limits(settings: Settings) -> RelayLimits:
         keepalive_interval_seconds=round(settings.transit_keepalive_interval),
         keepalive_count=settings.transit_keepalive_count,
         open_seconds=settings.open_handshake_timeout,
-        ping_seconds=settings.websocket_ping_interval or 0.0,
+        ping_seconds=settings.websocket_ping_interval or _NEVER_SECONDS,
         pong_seconds=settings.websocket_ping_timeout,
     )
