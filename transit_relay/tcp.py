@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from transit_relay import sockets
 from transit_relay.connection import Connection
+from transit_relay.descriptor import Descriptor, descriptor_of
 from transit_relay.observer import End
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
@@ -76,6 +77,10 @@ class TransitProtocol(Protocol):
         self._connection.lost()
 
     # What the relay asks.
+
+    def descriptor(self) -> Descriptor | None:
+        """The socket beneath, if the stream goes over it as it is."""
+        return descriptor_of(self.transport)
 
     def pause(self) -> None:
         """Read no more for now."""

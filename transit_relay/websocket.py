@@ -24,6 +24,7 @@ from txaio.tx import make_logger
 
 from transit_relay import sockets
 from transit_relay.connection import Connection
+from transit_relay.descriptor import Descriptor
 from transit_relay.observer import End
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
@@ -135,6 +136,10 @@ class TransitWebSocket(WebSocketServerProtocol):
             self._connection.lost()
 
     # What the relay asks.
+
+    def descriptor(self) -> Descriptor | None:
+        """None: what goes over the socket is frames."""
+        return None
 
     def write(self, data: bytes) -> None:
         """

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport
 
+from transit_relay.descriptor import Descriptor
 from transit_relay.observer import End
 from transit_relay.session import Cause
 
@@ -36,6 +37,10 @@ class Wire(Protocol):
     @property
     def write(self) -> Callable[[bytes], None]:
         """Sends bytes to the peer; never blocks, and takes as many as there are."""
+
+    def descriptor(self) -> Descriptor | None:
+        """The socket beneath, for a link that moves bytes past the transport; None where the bytes
+        on the socket are not the peer's own."""
 
     def pause(self) -> None:
         """Read no more for now."""

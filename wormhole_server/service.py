@@ -28,6 +28,9 @@ from rendezvous.sweeper import Lifetimes
 from rendezvous.usage import Usage
 from rendezvous.websocket import RendezvousFactory
 from transit_relay.limits import Limits as RelayLimits
+from transit_relay.links.pipe import RefusedError
+from transit_relay.links.producer import ProducerLink
+from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
@@ -40,7 +43,7 @@ from wormhole_server.migrate import migrate
 from wormhole_server.paste import Listener, local_host, paste_line
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.relay_observer import Recording
-from wormhole_server.settings import Settings
+from wormhole_server.settings import Settings, TransitLink
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
@@ -84,8 +87,13 @@ class ServerService(MultiService):
             keep.append(
                 LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost).record
             )
-        limits = _relay_limits(settings)
-        self._relay = Relay(reactor, limits, Recording(metrics.relay, keep))
+        self._splicing = Splicing(settings.transit_pipe_memory, metrics.relay)
+        self._relay = Relay(
+            reactor,
+            _relay_limits(settings),
+            Recording(metrics.relay, keep),
+            ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
+        )
         self._clients = _websocket_factory(settings, self._rendezvous)
 
     def startService(self) -> None:
@@ -103,6 +111,7 @@ class ServerService(MultiService):
             [await self._listen(name, endpoint, factory) for endpoint in endpoints]
             for name, endpoints, factory in self._doors()
         ]
+        self._prepare_links()
         done = migrate(self._engine)
         try:
             runners = open_runners(
@@ -140,6 +149,18 @@ class ServerService(MultiService):
             ("transit", settings.transit, TransitFactory(self._relay)),
             ("metrics", settings.metrics, figures),
         )
+
+    def _prepare_links(self) -> None:
+        if self._settings.transit_link is TransitLink.PRODUCER:
+            return
+        try:
+            self._splicing.open()
+        except RefusedError as error:
+            if self._settings.transit_link is TransitLink.SPLICE:
+                raise StartError(
+                    f"transit-link: the kernel cannot move the bytes here: {error}; "
+                    "write auto or producer"
+                ) from error
 
     async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
         try:
@@ -184,6 +205,7 @@ class ServerService(MultiService):
         for each in gone:
             each.addTimeout(_GOODBYE_SECONDS, self._reactor, onTimeoutCancel=lambda *_: None)
         await DeferredList(gone)
+        self._splicing.close()
         await self._relay_usage.flush()
         await self._ledger.close()
         self._engine.dispose()

@@ -11,6 +11,8 @@ in TOML.
 
 from __future__ import annotations
 
+import enum
+
 import attrs
 from sqlalchemy import URL, make_url
 
@@ -26,6 +28,14 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _KIB = 1 << 10
 _MIB = 1 << 20
+
+
+class TransitLink(enum.Enum):
+    """How the relay moves the bytes of a pair."""
+
+    AUTO = "auto"  # the kernel does, where it can
+    SPLICE = "splice"  # the same, but the server does not start where the kernel cannot
+    PRODUCER = "producer"  # all bytes go through the process
 
 
 @attrs.frozen(kw_only=True)
@@ -314,6 +324,28 @@ class Settings:
             kinds.number("a number of probes", 1, 127),
             Group.RELAY,
             "TCP keepalive: how many probes in a row may stay without an answer.",
+        ),
+    )
+
+    transit_link: TransitLink = attrs.field(
+        default=TransitLink.AUTO,
+        metadata=option(
+            kinds.choice("a kind of link", TransitLink),
+            Group.RELAY,
+            "How bytes get from one client to the other: in the kernel (splice), or through this "
+            "process (producer). auto is splice wherever the kernel has it; with splice the "
+            "server does not start where it has not.",
+        ),
+    )
+    # All pairs share one pipe, which is empty between turns. A larger one than this is not faster:
+    # its bytes no longer fit into the processor's cache.
+    transit_pipe_memory: Bytes = attrs.field(
+        default=Bytes(256 * _KIB),
+        metadata=option(
+            kinds.SIZE,
+            Group.RELAY,
+            "The most kernel memory in pipes. Rounded to a power of two; above 1MiB the system "
+            "has to allow it.",
         ),
     )
 

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from transit_relay.connection import Connection
-from transit_relay.observer import ConnectionRecord, End, Mood, State
+from transit_relay.observer import ConnectionRecord, End, Fallback, Mood, State
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
 from transit_relay.wire import IStream
@@ -42,6 +42,8 @@ class Notes:
         self.byte_counts: list[int] = []
         self.records: list[ConnectionRecord] = []
         self.errors = 0
+        self.fallbacks: list[Fallback] = []
+        self.pipe_bytes = 0
 
     def connection_state(self, link_end: End, before: State | None, after: State | None) -> None:
         self.states.append((link_end, before, after))
@@ -54,6 +56,12 @@ class Notes:
 
     def internal_error(self) -> None:
         self.errors += 1
+
+    def fell_back(self, why: Fallback) -> None:
+        self.fallbacks.append(why)
+
+    def pipe_memory(self, byte_count: int) -> None:
+        self.pipe_bytes = byte_count
 
     @property
     def moods(self) -> list[Mood]:
@@ -76,6 +84,9 @@ class FakeWire:
 
     def write(self, data: bytes) -> None:
         self.sent += data
+
+    def descriptor(self) -> None:
+        return None
 
     def pause(self) -> None:
         self.paused = True

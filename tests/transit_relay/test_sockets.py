@@ -28,6 +28,8 @@ from tests.transit_relay.peers import (
 )
 from transit_relay import sockets
 from transit_relay.limits import Limits
+from transit_relay.links.link import LinkMaker
+from transit_relay.links.splice import Splicing
 from transit_relay.observer import Mood
 from transit_relay.relay import Live, Relay
 from transit_relay.tcp import TransitFactory, TransitProtocol
@@ -62,7 +64,8 @@ class SocketCase(TestCase):
 
     def setUp(self) -> None:
         self.notes = Notes()
-        self.relay = Relay(reactor, self.limits, self.notes)
+        self.splicing = Splicing(256 * 1024, self.notes)
+        self.relay = Relay(reactor, self.limits, self.notes, self.make_link())
         root = Resource()
         root.putChild(b"transit", WebSocketResource(TransitWebSocketFactory(self.relay, reactor)))
         self.ports: list[Port] = [
@@ -72,12 +75,17 @@ class SocketCase(TestCase):
         self.addCleanup(self.stop)
         self.tcp_port, self.web_port = (port.getHost().port for port in self.ports)
 
+    def make_link(self) -> LinkMaker:
+        """What joins the pairs."""
+        return self.splicing
+
     @inlineCallbacks
     def stop(self) -> Steps:
         """No test leaves a connection behind: none can be left now."""
         for port in self.ports:
             yield port.stopListening()
         yield self.relay.close_all()
+        self.splicing.close()
 
     def tcp(self) -> TcpPeer:
         return TcpPeer(self.tcp_port)

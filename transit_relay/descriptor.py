@@ -1,0 +1,103 @@
+"""
+The socket beneath a transport, on loan to a link that moves bytes past the transport.
+
+Owns what is done to Twisted's transport for that. The transport stays what the reactor knows, and
+what has to do with its life (its end, resets, aborts, closing in good order) goes on through it, as
+do bytes that are written to it. Only what it does when there is something to read is replaced, in
+the way in which Twisted itself does it when it aborts a connection.
+"""
+
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IPullProducer, ITransport
+from twisted.internet.tcp import Connection as TcpConnection
+
+_SO_MEMINFO: Final = 55
+"""Linux's (since 4.12; asm-generic/socket.h). Python does not name it."""
+
+_MEMINFO: Final = struct.Struct("=9I")
+_SNDBUF: Final = 3  # SK_MEMINFO_SNDBUF
+_WMEM_QUEUED: Final = 5  # SK_MEMINFO_WMEM_QUEUED
+
+_UNKNOWN_ROOM: Final = 64 * 1024
+"""Where the system does not say how much a socket takes: as much as Twisted holds for it."""
+
+
+class Descriptor:
+    """A connected TCP socket and its transport."""
+
+    __slots__ = ("_socket", "_transport", "fileno", "write")
+
+    def __init__(self, transport: Any, handle: socket.socket) -> None:
+        self.fileno: int = handle.fileno()
+        self.write: Callable[[bytes], None] = transport.write
+        """Sends bytes through the transport: never blocks, and takes as many as there are."""
+        self._transport = transport
+        self._socket = handle
+
+    def read_with(self, read: Callable[[], Exception | None]) -> None:
+        """
+        Call `read` when there is something to read, and let the transport read nothing itself.
+
+        `read` returns None, or one of `twisted.internet.main`'s reasons why it is the last time.
+        """
+        self._transport.doRead = read
+
+    def give_back(self, read: Callable[[], Exception | None]) -> None:
+        """Let the transport read by itself again, if it is still `read` that does it."""
+        if self._transport.__dict__.get("doRead") == read:
+            del self._transport.doRead
+
+    def attach(self, producer: IPullProducer) -> None:
+        """
+        Have `producer` resumed whenever the socket takes more, and all that was written is sent.
+
+        That is looked for once after each `await_room`, and now. (Twisted resumes it once before
+        this returns, too.)
+        """
+        self._transport.registerProducer(producer, False)
+        self.await_room()
+
+    def await_room(self) -> None:
+        """Have the producer resumed once."""
+        self._transport.startWriting()
+
+    def detach(self) -> None:
+        """Forget the producer."""
+        self._transport.unregisterProducer()
+
+    def room(self) -> int:
+        """
+        Bytes that the socket takes now; 0 where it is worth waiting for more.
+
+        It is so while the kernel calls the socket writable. Whoever sends no more than this leaves
+        nothing behind, but in a machine that is short of memory.
+        """
+        try:
+            info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            fields = _MEMINFO.unpack(info)
+        except (OSError, struct.error):
+            return _UNKNOWN_ROOM
+        size: int = fields[_SNDBUF]
+        room = size - fields[_WMEM_QUEUED]
+        # A part goes to the kernel's own records.
+        return room - (room >> 3) if 3 * room >= size else 0
+
+
+def descriptor_of(transport: ITransport) -> Descriptor | None:
+    """The socket beneath `transport`; None where there is more than one between, such as TLS."""
+    if (
+        sys.platform != "linux"
+        or not isinstance(transport, TcpConnection)
+        or transport.TLS
+        or not transport.connected
+    ):
+        return None
+    handle = transport.getHandle()
+    if handle.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    return Descriptor(transport, handle)
