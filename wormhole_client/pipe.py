@@ -4,7 +4,7 @@ flow control. Owns the transport; what it means to win or lose a race is not its
 """
 
 from collections import deque
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -190,6 +190,15 @@ class Pipe(Protocol):
 
     def stopProducing(self) -> None:
         self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.transport.abortConnection()
 
     def close(self) -> None:
         """Everything written is still sent, then the connection ends."""
