@@ -16,6 +16,7 @@ from twisted.internet.error import (
 )
 from twisted.internet.task import react
 
+from wormhole_client.check import check
 from wormhole_client.errors import LonelyError, WormholeError
 from wormhole_client.handshake import HandshakeFailure
 from wormhole_client.options import parser
@@ -24,10 +25,11 @@ from wormhole_client.records import BadRecord
 from wormhole_client.terminal import say
 from wormhole_client.tor import TorError
 from wormhole_client.transfers import receive, send
+from wormhole_client.transit import TransitFailed
 from wormhole_client.websocket import HandshakeError
 
 Command = Callable[[Any, argparse.Namespace], Awaitable[None]]
-COMMANDS: Final[dict[str, Command]] = {"receive": receive, "send": send}
+COMMANDS: Final[dict[str, Command]] = {"check": check, "receive": receive, "send": send}
 EXPECTED: Final = (
     BadRecord,
     ConnectError,
@@ -39,6 +41,7 @@ EXPECTED: Final = (
     NobodyCame,
     OSError,
     TorError,
+    TransitFailed,
     WormholeError,
 )
 """What is told in one line. Anything else is our mistake, and gets a traceback."""

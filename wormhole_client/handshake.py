@@ -24,7 +24,7 @@ class Step(enum.Enum):
     RELAY = "the relay's ok"
     PEER = "the other end's handshake"
     DECISION = "the sender's decision"
-    PASSED = "records"
+    PASSED = "all records had come"
 
 
 @attrs.define

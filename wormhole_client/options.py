@@ -44,6 +44,12 @@ def count(text: str) -> int:
     return int(text[:9])
 
 
+def endpoint(text: str) -> str:
+    if ":" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an endpoint, such as tcp:9401")
+    return text
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="wormhole-client",
@@ -52,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _send(commands.add_parser("send", help="send a text, a file or a directory"))
     _receive(commands.add_parser("receive", help="receive what somebody sends"))
+    _check(commands.add_parser("check", help="prove that a server works, from here"))
     return top
 
 
@@ -109,4 +116,28 @@ def _receive(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--overwrite", action="store_true", help="replace a file that exists (never a directory)"
+    )
+
+
+def _check(command: argparse.ArgumentParser) -> None:
+    _server(command)
+    command.add_argument(
+        "--transit-websocket",
+        type=helper,
+        metavar="URL",
+        help="the relay over WebSocket, such as wss://HOST/transit",
+    )
+    command.add_argument(
+        "--size", type=count, default=4 * 2**20, metavar="BYTES", help="to send through the relay"
+    )
+    command.add_argument("--json", action="store_true", help="report as JSON")
+    command.add_argument(
+        "--watch", type=count, metavar="SECONDS", help="repeat for ever, and serve metrics"
+    )
+    command.add_argument(
+        "--metrics",
+        type=endpoint,
+        default="tcp:9401:interface=127.0.0.1",
+        metavar="ENDPOINT",
+        help="where --watch serves them (default: %(default)s)",
     )

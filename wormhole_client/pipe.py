@@ -86,8 +86,8 @@ class Pipe(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if isinstance(reason.value, ConnectionDone):
-            said = "while waiting for " + self._handshake.step.value
-            reason = failure(HandshakeFailure(f"{self.via} closed the connection {said}"))
+            expected = self._handshake.step.value
+            reason = failure(HandshakeFailure(f"the connection was closed before {expected}"))
         self._fail(reason)
 
     def _fail(self, reason: Failure) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from wormhole_client import offers, sending
+from wormhole_client.hints import TcpHint
 from wormhole_client.network import Internet, Network
-from wormhole_client.options import RELAY_URL
 from wormhole_client.receiving import Receiver
 from wormhole_client.sending import Outgoing, Sender
 from wormhole_client.talk import Confirm, TransferError
@@ -44,7 +44,7 @@ async def send(reactor: Any, options: argparse.Namespace) -> None:
             else:
                 wormhole.allocate_code(options.code_length)
             code = await wormhole.get_code()
-            say(f"Sending {_named(outgoing.offer)}\nOn the other machine: {_paste(options, code)}")
+            say(f"Sending {_named(outgoing.offer)}\nThe code is {code}\n{_paste(options, code)}")
             await sender.send(wormhole, outgoing)
 
         await _through(reactor, network, options, work)
@@ -132,9 +132,12 @@ def _confirm(reactor: Any, options: argparse.Namespace) -> Confirm | None:
 
 
 def _paste(options: argparse.Namespace, code: str) -> str:
-    elsewhere = f" --relay-url={options.relay_url}" if options.relay_url != RELAY_URL else ""
-    ways = options.transit_helper.hints
-    return f"wormhole-client receive{elsewhere} --transit-helper={ways[0]} {code}"
+    way = options.transit_helper.hints[0]
+    where = f"--relay-url={options.relay_url} --transit-helper={way}"
+    lines = [f"On the other machine: wormhole-client receive {where} {code}"]
+    if isinstance(way, TcpHint):  # the other clients take no relay over WebSocket here
+        lines.append(f"                  or: wormhole {where} receive {code}")
+    return "\n".join(lines)
 
 
 def _named(offer: offers.Offer) -> str:

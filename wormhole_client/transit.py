@@ -13,9 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from wormhole_client.addresses import local_addresses
+from wormhole_client.errors import failure
 from wormhole_client.hints import (
     Hint,
     RelayHint,
@@ -40,6 +41,14 @@ ONION: Final = "tor-tcp-v1"
 RELAY: Final = "relay-v1"
 
 
+class TransitFailed(Exception):  # noqa: N818 - the reason, in words
+    """One way to the peer came to nothing; `reason` is what the network, or the way, said."""
+
+    def __init__(self, via: str, reason: Failure) -> None:
+        super().__init__(f"{via}: {reason.getErrorMessage()}")
+        self.reason = reason
+
+
 @attrs.define(eq=False)
 class Transit:
     """
@@ -55,11 +64,11 @@ class Transit:
     relays: Sequence[RelayHint] = ()
     listen: bool = True
     addresses: Callable[[], Sequence[str]] = local_addresses
+    patience: float = RACE_SECONDS
     _keys: TransitKeys = attrs.field(init=False)
     _race: Race[Pipe] = attrs.field(init=False)
     _ports: list[IListeningPort] = attrs.field(factory=list, init=False)
     _side: str = attrs.field(init=False)
-    _log = Logger()
 
     def __attrs_post_init__(self) -> None:
         self._keys = TransitKeys(self.key)
@@ -98,7 +107,7 @@ class Transit:
         for way in direct:
             self._race.enter(self._dial(way, b""))
         delay = RELAY_DELAY if direct else 0.0
-        request = f"please relay {self._keys.relay_token()} for {self._side}\n".encode("ascii")
+        request = f"please relay {self._keys.relay_token()} for side {self._side}\n".encode("ascii")
         priority: float | None = None
         for relay in relay_ways([*self.relays, *hints]):
             if priority is not None and relay.priority != priority:
@@ -107,8 +116,8 @@ class Transit:
             self._enter_relay(delay, relay, request)
         if not self.listen:
             self._race.close()
-        too_long = f"no connection within {RACE_SECONDS:.0f} seconds"
-        limit = self.reactor.callLater(RACE_SECONDS, self._race.give_up, NobodyCame(too_long))
+        too_long = f"no connection within {self.patience:.0f} seconds"
+        limit = self.reactor.callLater(self.patience, self._race.give_up, NobodyCame(too_long))
 
         def finished(result: Any) -> Any:
             if limit.active():
@@ -153,4 +162,8 @@ class Transit:
         else:
             endpoint = self.network.endpoint(way.hostname, way.port)
             connecting = endpoint.connect(Factory.forProtocol(lambda: pipe))
-        return connecting.addCallback(lambda _: pipe.passed)
+
+        def explain(reason: Failure) -> Failure:
+            return failure(TransitFailed(pipe.via, reason))
+
+        return connecting.addCallback(lambda _: pipe.passed).addErrback(explain)

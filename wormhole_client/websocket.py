@@ -59,7 +59,8 @@ class Socket(WebSocketClientProtocol):
         """The open connection is gone."""
 
     def say(self, payload: bytes, *, binary: bool) -> None:
-        self.sendMessage(payload, isBinary=binary)  # type: ignore[no-untyped-call]  # Autobahn
+        if self.state == self.STATE_OPEN:  # else the closing handshake is under way
+            self.sendMessage(payload, isBinary=binary)  # type: ignore[no-untyped-call]  # Autobahn
 
     def abandon(self) -> None:
         """Drop the connection at once."""
@@ -167,7 +168,7 @@ class StreamTransport:
     disconnecting: bool = False
 
     def write(self, data: bytes) -> None:
-        if self.socket.is_up and not self.disconnecting:
+        if not self.disconnecting:
             self.socket.say(data, binary=True)
 
     def writeSequence(self, data: Any) -> None:

@@ -1,0 +1,267 @@
+"""
+The single steps that prove a server, each a coroutine that returns what it found or raises why it
+failed. Own their connections and end them; what to make of the results is the check's affair.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.protocols.basic import FileSender
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from wormhole_client.connection import Dial, Link, LinkOwner
+from wormhole_client.errors import Mood, ProtocolError
+from wormhole_client.hints import RelayHint
+from wormhole_client.keys import KEY_SIZE
+from wormhole_client.network import Network, WebSocketAddress
+from wormhole_client.transit import Transit
+from wormhole_client.websocket import rendezvous_dial
+from wormhole_client.wormhole import Wormhole, begin, new_memory
+
+APPID: Final = "wormhole-client/check"
+RECORD_BYTES: Final = 64 * 1024
+GOODBYE_SECONDS: Final = 5.0
+PAIR_SECONDS: Final = 20.0  # for two clients to be joined by a relay
+
+
+@attrs.frozen
+class Probe:
+    """Where the server is said to be."""
+
+    reactor: Any
+    network: Network
+    relay_url: str
+
+
+@implementer(IHandshakeListener)
+class _Knock(Protocol):
+    """Connects, and tells when TLS has come about."""
+
+    def __init__(self) -> None:
+        self.secured: Deferred[None] = Deferred()
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's
+        self.secured.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.secured.called:
+            self.secured.errback(reason)
+
+
+async def resolve(probe: Probe) -> str:
+    """The addresses of the host."""
+    address = WebSocketAddress.parse(probe.relay_url)
+    found: list[str] = []
+    done: Deferred[None] = Deferred()
+    probe.reactor.nameResolver.resolveHostName(_Resolution(found, done), address.host)
+    await done
+    if not found:
+        # The endpoint knows best how to say that a name does not exist.
+        await _knock(probe, secure=False)
+    return ", ".join(dict.fromkeys(found))
+
+
+@attrs.frozen
+class _Resolution:
+    found: list[str]
+    done: Deferred[None]
+
+    def resolutionBegan(self, _: object) -> None:  # noqa: N802 - Twisted's
+        pass
+
+    def addressResolved(self, address: Any) -> None:  # noqa: N802 - Twisted's
+        self.found.append(address.host)
+
+    def resolutionComplete(self) -> None:  # noqa: N802 - Twisted's
+        self.done.callback(None)
+
+
+async def tcp(probe: Probe) -> str:
+    """A TCP connection to the rendezvous port."""
+    await _knock(probe, secure=False)
+    return ""
+
+
+async def tls(probe: Probe) -> str:
+    """A TLS connection to the rendezvous port, its certificate trusted and for this name."""
+    await _knock(probe, secure=True)
+    return ""
+
+
+async def _knock(probe: Probe, *, secure: bool) -> None:
+    address = WebSocketAddress.parse(probe.relay_url)
+    endpoint = (
+        address.endpoint(probe.network)
+        if secure
+        else probe.network.endpoint(address.host, address.port)
+    )
+    knock = _Knock()
+    await endpoint.connect(Factory.forProtocol(lambda: knock))
+    transport: Any = knock.transport
+    try:
+        if secure:
+            await knock.secured
+    finally:
+        knock.secured.addErrback(lambda _: None)
+        transport.abortConnection()
+
+
+async def welcome(probe: Probe) -> str:
+    """The WebSocket upgrade and the server's first words."""
+    wormhole = _wormhole(probe)
+    try:
+        said = await wormhole.get_welcome()
+    finally:
+        await wormhole.close(GOODBYE_SECONDS)
+    motd, version = said.get("motd"), said.get("current_cli_version")
+    parts = [f"motd {motd!r}" if motd else "", f"client version {version}" if version else ""]
+    return ", ".join(part for part in parts if part) or "no motd"
+
+
+async def exchange(probe: Probe) -> str:
+    """Two clients meet, talk both ways and close happily."""
+    ours, theirs = _wormhole(probe), _wormhole(probe)
+    try:
+        await _meet(ours, theirs)
+        await _talk(ours, theirs)
+    finally:
+        moods = await _part(ours, theirs)
+    _happy(moods)
+    return ""
+
+
+async def reconnect(probe: Probe) -> str:
+    """The same, and one of them loses its connection half-way."""
+    cutter = _Cutter(rendezvous_dial(probe.reactor, probe.network, probe.relay_url))
+    ours, theirs = _wormhole(probe, cutter.dial), _wormhole(probe)
+    try:
+        await _meet(ours, theirs)
+        cutter.cut()
+        await _talk(ours, theirs)
+    finally:
+        moods = await _part(ours, theirs)
+    _happy(moods)
+    return ""
+
+
+async def relay(
+    probe: Probe, first: RelayHint, second: RelayHint, size: int
+) -> tuple[float, float]:
+    """
+    `size` bytes from a client at `first` to one at `second`, which are ways to one relay.
+
+    Returns seconds until both were connected, and bytes per second.
+    """
+    key = os.urandom(KEY_SIZE)
+    reactor = probe.reactor
+    began = reactor.seconds()
+    ends = [
+        Transit(reactor, probe.network, key, sender, [way], listen=False, patience=PAIR_SECONDS)
+        for sender, way in ((True, first), (False, second))
+    ]
+    sending, receiving = await _both([end.connect([]) for end in ends])
+    connected = reactor.seconds()
+    with sending, receiving:
+        sink = _Sink()
+        arrived = receiving.stream_into(sink, size)
+        streamer: Any = FileSender()
+        streamer.CHUNK_SIZE = RECORD_BYTES
+        streamed = streamer.beginFileTransfer(_Zeros(size), sending, None)
+        await _both([streamed, arrived])
+    seconds = reactor.seconds() - connected
+    return connected - began, size / max(seconds, 1e-6)
+
+
+async def _both(work: Sequence[Deferred[Any]]) -> list[Any]:
+    """All results; when one fails the others are cancelled, and the first failure is raised."""
+    try:
+        results: list[Any] = await gatherResults(work, consumeErrors=True)
+    except Exception as error:
+        for each in work:
+            each.cancel()
+        sub_failure = getattr(error, "subFailure", None)
+        if sub_failure is not None:
+            raise sub_failure.value from None
+        raise
+    return results
+
+
+def _wormhole(probe: Probe, dial: Dial | None = None) -> Wormhole:
+    memory = new_memory(APPID, probe.relay_url)
+    return Wormhole(*begin(memory, probe.reactor, network=probe.network, dial=dial))
+
+
+async def _meet(ours: Wormhole, theirs: Wormhole) -> None:
+    ours.allocate_code()
+    theirs.set_code(await ours.get_code())
+    if await ours.get_verifier() != await theirs.get_verifier():
+        raise ProtocolError("the two ends have different keys")
+
+
+async def _talk(ours: Wormhole, theirs: Wormhole) -> None:
+    for speaker, listener, text in ((ours, theirs, b"marco"), (theirs, ours, b"polo")):
+        speaker.send_message(text)
+        if await listener.get_message() != text:
+            raise ProtocolError("a message arrived changed")
+
+
+async def _part(*wormholes: Wormhole) -> list[Mood]:
+    closing = [wormhole.close(GOODBYE_SECONDS) for wormhole in wormholes]
+    moods: list[Mood] = await gatherResults(closing)
+    return moods
+
+
+def _happy(moods: list[Mood]) -> None:
+    for mood in moods:
+        if mood is not Mood.HAPPY:
+            raise ProtocolError(f"a client closed in the mood {mood.value}")
+
+
+@attrs.define
+class _Cutter:
+    """Dials, and cuts what it has dialed."""
+
+    _dial: Dial
+    _link: Link | None = None
+
+    def dial(self, owner: LinkOwner) -> Deferred[Link]:
+        return self._dial(owner).addCallback(self._opened)
+
+    def _opened(self, link: Link) -> Link:
+        self._link = link
+        return link
+
+    def cut(self) -> None:
+        if self._link is not None:
+            self._link.close()
+
+
+@attrs.define
+class _Zeros:
+    """A file of zeros, without the file."""
+
+    left: int
+
+    def read(self, count: int) -> bytes:
+        taken = min(count, self.left)
+        self.left -= taken
+        return bytes(taken)
+
+
+class _Sink:
+    """Takes bytes and forgets them."""
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        pass
+
+    def unregisterProducer(self) -> None:
+        pass
+
+    def write(self, data: bytes) -> None:
+        pass
