@@ -19,6 +19,7 @@ from twisted.internet.task import react
 from wormhole_client.check import check
 from wormhole_client.errors import LonelyError, WormholeError
 from wormhole_client.handshake import HandshakeFailure
+from wormhole_client.load import load
 from wormhole_client.options import parser
 from wormhole_client.race import NobodyCame
 from wormhole_client.records import BadRecord
@@ -29,7 +30,12 @@ from wormhole_client.transit import TransitFailed
 from wormhole_client.websocket import HandshakeError
 
 Command = Callable[[Any, argparse.Namespace], Awaitable[None]]
-COMMANDS: Final[dict[str, Command]] = {"check": check, "receive": receive, "send": send}
+COMMANDS: Final[dict[str, Command]] = {
+    "check": check,
+    "load": load,
+    "receive": receive,
+    "send": send,
+}
 EXPECTED: Final = (
     BadRecord,
     ConnectError,

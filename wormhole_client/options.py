@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     _send(commands.add_parser("send", help="send a text, a file or a directory"))
     _receive(commands.add_parser("receive", help="receive what somebody sends"))
     _check(commands.add_parser("check", help="prove that a server works, from here"))
+    _load(commands.add_parser("load", help="put load on a server, and measure"))
     return top
 
 
@@ -140,4 +141,24 @@ def _check(command: argparse.ArgumentParser) -> None:
         default="tcp:9401:interface=127.0.0.1",
         metavar="ENDPOINT",
         help="where --watch serves them (default: %(default)s)",
+    )
+
+
+def _load(command: argparse.ArgumentParser) -> None:
+    _server(command)
+    command.add_argument("--exchanges", type=count, metavar="N", help="whole exchanges to run")
+    command.add_argument("--pairs", type=count, metavar="N", help="pairs through the relay")
+    command.add_argument("--idle", type=count, metavar="N", help="clients that only stay connected")
+    command.add_argument(
+        "--concurrency", type=count, default=10, metavar="N", help="at once (default: %(default)s)"
+    )
+    command.add_argument(
+        "--size",
+        type=count,
+        default=10 * 2**20,
+        metavar="BYTES",
+        help="per relay pair (default: 10 MiB)",
+    )
+    command.add_argument(
+        "--hold", type=count, metavar="SECONDS", help="keep the idle clients for so long"
     )

@@ -178,6 +178,38 @@ async def relay(
     return connected - began, size / max(seconds, 1e-6)
 
 
+class Idler:
+    """A client that connects, is welcomed, and then does nothing."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._connects = 0
+        self._wormhole: Wormhole | None = None
+
+    async def connect(self) -> None:
+        probe = self._probe
+        dial = rendezvous_dial(probe.reactor, probe.network, probe.relay_url)
+
+        def counted(owner: LinkOwner) -> Deferred[Link]:
+            self._connects += 1
+            return dial(owner)
+
+        self._wormhole = _wormhole(probe, counted)
+        await self._wormhole.get_welcome()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has had to connect more than once."""
+        return self._connects > 1
+
+    async def _close(self) -> None:
+        if self._wormhole is not None:
+            await self._wormhole.close(GOODBYE_SECONDS)
+
+    def close(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._close())
+
+
 async def _both(work: Sequence[Deferred[Any]]) -> list[Any]:
     """All results; when one fails the others are cancelled, and the first failure is raised."""
     try:
