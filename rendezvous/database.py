@@ -1,0 +1,101 @@
+"""
+From a database URL to what a ledger runs on: engines, their settings, and which runner goes with which.
+
+Owns every setting of SQLite and PostgreSQL that the ledger's promises rest on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import sqlalchemy as sa
+from sqlalchemy import URL, Engine, NullPool, event
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+
+from rendezvous.ledger import Runner
+from rendezvous.ledger_sqlite import SqliteRunner
+from rendezvous.observer import Observer
+from rendezvous.worker import Worker
+
+# At start and in commands of the operator's another process may hold the lock for a moment.
+_SQLITE_OPEN_SECONDS = 10.0
+_POSTGRES_CONNECT_SECONDS = 5
+
+
+class Reactor(IReactorTime, IReactorFromThreads):
+    """What a ledger needs of the reactor."""
+
+
+def open_engine(url: URL) -> Engine:
+    """
+    An engine whose every connection keeps the ledger's promises. Connects to nothing yet.
+
+    :param url: `sqlite:///FILE` or `postgresql+psycopg://…`.
+    """
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(
+            url,
+            poolclass=NullPool,
+            connect_args={
+                "check_same_thread": False,
+                # Transactions are begun and ended by those who run them.
+                "isolation_level": None,
+                "timeout": _SQLITE_OPEN_SECONDS,
+                "cached_statements": 256,
+            },
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    return sa.create_engine(
+        url,
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": _POSTGRES_CONNECT_SECONDS,
+            "application_name": url.query.get("application_name", "wormhole-server"),
+            # A server that has gone without a word is found out within half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 4,
+            "tcp_user_timeout": 30_000,
+        },
+    )
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # Readers do not wait for the writer, and a commit is one append.
+    connection.execute("PRAGMA journal_mode = WAL")
+    # Each commit is on the disk before it is answered, come what may.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def open_runners(
+    reactor: Reactor, engine: Engine, observer: Observer, *, lanes: int = 2
+) -> list[Runner]:
+    """
+    What a ledger needs to run on a database whose tables are there.
+
+    :param lanes: how many connections it has to PostgreSQL, each with a thread; SQLite has one.
+    :raises sqlalchemy.exc.DBAPIError: SQLite's file cannot be opened.
+    """
+    if engine.dialect.name == "sqlite":
+        proxy = engine.raw_connection()
+        connection = proxy.driver_connection
+        if not isinstance(connection, sqlite3.Connection):
+            raise TypeError(
+                f"{engine.dialect.driver} is not the driver that the ledger is made for"
+            )
+        # It is the ledger's from now on, no pool's.
+        proxy.detach()
+        # On the reactor's thread nothing sleeps for a lock.
+        connection.execute("PRAGMA busy_timeout = 0")
+        worker = Worker(reactor, "ledger")
+        return [SqliteRunner(reactor, connection, engine.dialect, worker, observer)]
+    # psycopg comes with an extra that a server on SQLite does without.
+    from rendezvous.ledger_postgres import PostgresRunner  # noqa: PLC0415
+
+    return [
+        PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer)
+        for lane in range(lanes)
+    ]

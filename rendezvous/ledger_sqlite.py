@@ -1,0 +1,160 @@
+"""
+Batches on SQLite: statements on the reactor's thread, the commit, which waits for the disk, on another.
+
+Owns the one connection that writes. Two threads that both run statements fight for the interpreter at
+every one of them; a commit is a single call, which waits without holding it. The connection is never used
+by both at once: between `COMMIT` and its result the reactor's thread keeps away from it.
+
+Another process may hold the file's lock (a backup, a command of the operator's). SQLite would sleep for
+it; here the batch is put off and tried again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from sqlalchemy import Dialect
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from rendezvous.errors import LedgerUnavailable
+from rendezvous.ledger import Job, log_failed_batch
+from rendezvous.observer import Observer
+from rendezvous.statements import Transaction
+from rendezvous.worker import Worker
+
+_log = Logger()
+
+# How long a batch waits for a file that another process has locked, and how often it looks.
+LOCKED_RETRY_SECONDS = 0.02
+LOCKED_PATIENCE_SECONDS = 30.0
+
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _is_locked(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return (
+        isinstance(error, sqlite3.OperationalError) and code is not None and code & 0xFF in _LOCKED
+    )
+
+
+class SqliteRunner:
+    """
+    Runs batches on one connection.
+
+    :param connection: in autocommit mode, usable from several threads, with a busy timeout of 0.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        connection: sqlite3.Connection,
+        dialect: Dialect,
+        worker: Worker,
+        observer: Observer,
+    ) -> None:
+        self._clock = clock
+        self._connection = connection
+        self._worker = worker
+        self._observer = observer
+        self._tx = Transaction(connection.cursor(), dialect)
+        self._batches: deque[Sequence[Job]] = deque()
+        self._done: Callable[[], object] = _nothing
+        self._give_up_at = 0.0
+        self._complained = False
+
+    def run(self, jobs: Sequence[Job], done: Callable[[], object]) -> None:
+        """See `Runner.run`."""
+        self._done = done
+        self._batches.append(jobs)
+        self._give_up_at = self._clock.seconds() + LOCKED_PATIENCE_SECONDS
+        self._next()
+
+    def stop(self) -> None:
+        """See `Runner.stop`."""
+        self._worker.stop()
+        self._connection.close()
+
+    def _next(self) -> None:
+        while self._batches:
+            if not self._try(self._batches[0]):
+                return
+        self._done()
+
+    def _try(self, jobs: Sequence[Job]) -> bool:
+        """Run the first batch; False where it is not over yet and `_next` will be called again."""
+        try:
+            # At once the right to write, lest a lock be met half-way.
+            self._connection.execute("BEGIN IMMEDIATE")
+            before = self._connection.total_changes
+            for job in jobs:
+                job.run(self._tx)
+            if self._connection.total_changes != before:
+                self._worker.do(self._commit)
+                return False
+            # Nothing to make durable, nothing to wait for.
+            self._connection.execute("COMMIT")
+        except Exception as error:  # whatever an operation raises concerns its batch only
+            return self._failed(error)
+        self._committed(0.0)
+        return True
+
+    def _commit(self) -> Callable[[], object]:
+        """In the worker's thread."""
+        began = self._clock.seconds()
+        try:
+            self._connection.execute("COMMIT")
+        except Exception as error:  # handed to the reactor's thread
+            return partial(self._commit_failed, error)
+        took = self._clock.seconds() - began
+        return partial(self._finish_commit, took)
+
+    def _commit_failed(self, error: Exception) -> None:
+        if self._failed(error):
+            self._next()
+
+    def _finish_commit(self, seconds: float) -> None:
+        self._committed(seconds)
+        self._next()
+
+    def _committed(self, seconds: float) -> None:
+        self._observer.batch_committed(len(self._batches.popleft()), seconds)
+        self._complained = False
+
+    def _failed(self, error: Exception) -> bool:
+        """The first batch was not taken; False where it is tried again later."""
+        self._roll_back()
+        if _is_locked(error) and self._clock.seconds() < self._give_up_at:
+            self._clock.callLater(LOCKED_RETRY_SECONDS, self._next)
+            return False
+        jobs = self._batches.popleft()
+        if len(jobs) > 1:
+            log_failed_batch(self._observer, jobs, error)
+            self._batches.extendleft([job] for job in reversed(jobs))
+        elif isinstance(error, sqlite3.Error):
+            self._complain(error)
+            jobs[0].fail(LedgerUnavailable(str(error)))
+        else:
+            jobs[0].fail(error)
+        return True
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        """Once, until a batch has been committed again."""
+        if not self._complained:
+            self._complained = True
+            _log.error("the database does not take what it is given: {error}", error=error)
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,226 @@
+"""
+The rendezvous server: what all connections share.
+
+Owns the way of a request through the ledger and what follows from its result: who is told of a stored
+message, which mailboxes have somebody connected, what is counted. Knows no wire and no sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import attrs
+import sqlalchemy as sa
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rendezvous import expiry, mailboxes, requests, schema
+from rendezvous.errors import LedgerUnavailable, Refusal
+from rendezvous.heartbeat import Heartbeat
+from rendezvous.ledger import Ledger
+from rendezvous.observer import Observer
+from rendezvous.operations import Operations, mailbox_key
+from rendezvous.requests import Page, Request, Result
+from rendezvous.statements import Transaction, prepare
+from rendezvous.subscriptions import Address, Subscriptions
+from rendezvous.sweeper import Forget, Lifetimes, Sweeper
+from rendezvous.usage import Usage
+
+T = TypeVar("T")
+
+_log = Logger()
+
+
+@attrs.frozen
+class Limits:
+    """
+    What a client may take.
+
+    :ivar send_buffer_bytes: a client that does not read is dropped when so much waits for it.
+    :ivar ping_seconds: between WebSocket pings; 0 turns them off.
+    :ivar ping_timeout_seconds: a client that has been silent for so long after a ping is dropped.
+    :ivar pending_commands: as many commands of a client may wait for their results before no more is
+        read from it.
+    """
+
+    send_buffer_bytes: int = 4 * 1024 * 1024
+    ping_seconds: float = 60.0
+    ping_timeout_seconds: float = 120.0
+    pending_commands: int = 100
+
+
+@attrs.define
+class Welcome:
+    """What a client is greeted with. May be changed while the server runs."""
+
+    motd: str | None = None
+    error: str | None = None
+    current_cli_version: str | None = None
+
+    def values(self, address: dict[str, object] | None) -> dict[str, object]:
+        """As they stand in the message, for a client at `address`."""
+        values: dict[str, object] = {
+            key: value for key, value in attrs.asdict(self).items() if value is not None
+        }
+        if address is not None:
+            values["your-address"] = address
+        return values
+
+
+@attrs.frozen
+class LiveCounts:
+    """How many there are in the database."""
+
+    nameplates: int
+    mailboxes: int
+
+
+_COUNTS = prepare(
+    sa.select(
+        sa.select(sa.func.count()).select_from(schema.nameplates).scalar_subquery(),
+        sa.select(sa.func.count()).select_from(schema.mailboxes).scalar_subquery(),
+    )
+)
+_ALIVE = prepare(sa.select(sa.literal_column("1")))
+
+
+class Rendezvous:
+    """
+    One instance of the server.
+
+    :param forget: deletes more usage records, of another part of the program, when theirs grow old.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        ledger: Ledger,
+        observer: Observer,
+        *,
+        welcome: Welcome | None = None,
+        limits: Limits | None = None,
+        lifetimes: Lifetimes | None = None,
+        usage: Usage | None = None,
+        list_allowed: bool = True,
+        forget: Sequence[Forget] = (),
+    ) -> None:
+        self.clock = clock
+        self.observer = observer
+        self.welcome = welcome or Welcome()
+        self.limits = limits or Limits()
+        self.subscriptions = Subscriptions()
+        self.heartbeat = Heartbeat(
+            clock, self.limits.ping_seconds, self.limits.ping_timeout_seconds
+        )
+        self._ledger = ledger
+        self._usage = usage or Usage()
+        self._operations = Operations(self._usage, list_allowed=list_allowed)
+        self._sweeper = Sweeper(
+            clock,
+            ledger,
+            self.subscriptions,
+            self._usage,
+            lifetimes or Lifetimes(),
+            observer,
+            forget,
+        )
+        self._next_lane = 0
+
+    def start(self) -> None:
+        """Begin to ping and to expire."""
+        self.heartbeat.start()
+        self._sweeper.start()
+
+    def stop(self) -> None:
+        """No timer runs after this. The ledger is the caller's to close."""
+        self.heartbeat.stop()
+        self._sweeper.stop()
+
+    def new_lane(self) -> int:
+        """For a new connection: its operations keep their order, and connections share the lanes."""
+        self._next_lane += 1
+        return self._next_lane
+
+    def perform(self, request: Request, lane: int) -> Deferred[Result]:
+        """
+        Carry out a request.
+
+        :return: fires with its result once that is durable, and with `Refusal` or `LedgerUnavailable`
+            where there is none. Whoever listens hears of it behind this Deferred's own callbacks.
+        """
+        operation, keys = self._operations.of(request, self.clock.seconds())
+        return self._ledger.submit(operation, lane=lane, keys=keys)
+
+    def performed(self, request: Request, result: Result) -> None:
+        """What follows from a result, after the client itself has been answered."""
+        match result:
+            case requests.Added(message):
+                if isinstance(request, requests.AddMessage):
+                    self.subscriptions.stored((request.app, request.mailbox), message)
+            case requests.Released(mood) if mood is not None:
+                if isinstance(request, requests.ReleaseNameplate):
+                    self._operations.allocator.freed(request.app, request.nameplate)
+                self.observer.nameplate_retired(mood)
+            case requests.Closed(mood, nameplate_mood) if mood is not None:
+                if isinstance(request, requests.CloseMailbox):
+                    self.subscriptions.emptied((request.app, request.mailbox))
+                self.observer.mailbox_retired(mood)
+                if nameplate_mood is not None:
+                    self.observer.nameplate_retired(nameplate_mood)
+            case _:
+                pass
+
+    def read_page(self, address: Address, number: int, lane: int) -> Deferred[Page]:
+        """A page of a mailbox's messages from `number` on."""
+        app, mailbox = address
+        read = partial(mailboxes.read_page, app=app, mailbox=mailbox, number=number)
+        return self._ledger.submit(read, lane=lane, keys=(mailbox_key(app, mailbox),))
+
+    def record_client(self, record: requests.RecordClient, lane: int) -> None:
+        """Note which program a client is; nobody waits for that."""
+        note = partial(
+            self._usage.client_bound,
+            app=record.app,
+            implementation=record.implementation,
+            version=record.version,
+            now=self.clock.seconds(),
+        )
+        self._unwatched(note, lane)
+
+    def left(self, addresses: Iterable[Address], lane: int) -> None:
+        """A client has gone that had to do with these mailboxes: their time to expire begins now."""
+        some = sorted(addresses)
+        for address in some:
+            self.subscriptions.leave(address)
+        if some:
+            now = self.clock.seconds()
+            self._unwatched(partial(expiry.touch_mailboxes, addresses=some, now=now), lane)
+
+    def live_counts(self) -> Deferred[LiveCounts]:
+        """Count what is in the database."""
+
+        def count(tx: Transaction) -> LiveCounts:
+            row = tx.one(_COUNTS)
+            return LiveCounts(*(row or (0, 0)))
+
+        return self._ledger.submit(count)
+
+    def check_database(self) -> Deferred[None]:
+        """Fires when the database has answered; with `LedgerUnavailable` when it does not."""
+
+        def ask(tx: Transaction) -> None:
+            tx.one(_ALIVE)
+
+        return self._ledger.submit(ask)
+
+    def _unwatched(self, operation: Callable[[Transaction], object], lane: int) -> None:
+        def failed(failure: Failure) -> None:
+            if failure.check(LedgerUnavailable, Refusal) is None:
+                self.observer.internal_error()
+                _log.failure("an operation in the background failed", failure)
+
+        self._ledger.submit(operation, lane=lane).addErrback(failed)

@@ -1,0 +1,227 @@
+"""
+The timer of expiry: touches what is in use, removes what is not, in small steps through the ledger.
+
+Owns when and in which order, and that nothing stops it: a step that fails is left for the next turn, a
+row that cannot be removed is passed over, and either is logged once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from rendezvous import expiry
+from rendezvous.errors import LedgerUnavailable
+from rendezvous.ledger import Ledger
+from rendezvous.observer import Observer
+from rendezvous.requests import Closed, Released
+from rendezvous.statements import Transaction
+from rendezvous.subscriptions import Subscriptions
+from rendezvous.usage import Usage
+
+T = TypeVar("T")
+Forget = Callable[[Transaction, float], bool]
+
+_log = Logger()
+
+# Rows known to be bad, so that each is logged once; beyond this they may be logged again.
+_MAX_KNOWN_BAD = 1000
+_TOUCH_ROWS = 100
+# One sweep at a time, over all instances.
+_KEYS = ("expiry",)
+
+
+@attrs.frozen
+class Lifetimes:
+    """How long what nobody uses is kept, in seconds."""
+
+    nameplate_seconds: float = 3600.0
+    mailbox_seconds: float = 86400.0
+    usage_seconds: float = 90 * 86400.0
+    interval_seconds: float = 60.0
+
+
+class Sweeper:
+    """
+    Sweeps again and again.
+
+    :param forget: deletes some records from before a time, and tells whether there may be more.
+    :param retired: is told of what has gone, once that is durable.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        ledger: Ledger,
+        subscriptions: Subscriptions,
+        usage: Usage,
+        lifetimes: Lifetimes,
+        observer: Observer,
+        forget: Sequence[Forget],
+    ) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._subscriptions = subscriptions
+        self._usage = usage
+        self._lifetimes = lifetimes
+        self._observer = observer
+        self._forget = forget
+        self._timer: IDelayedCall | None = None
+        self._sweep: Deferred[None] | None = None
+        self._bad: set[tuple[str, int]] = set()
+        self._complained = False
+
+    def start(self) -> None:
+        """Sweep after one interval: who was connected before a restart has that long to come back."""
+        self._timer = self._clock.callLater(self._lifetimes.interval_seconds, self._turn)
+
+    def stop(self) -> None:
+        """No sweep begins or goes on after this, but for the step that is under way."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        if self._sweep is not None:
+            self._sweep.cancel()
+
+    def _turn(self) -> None:
+        self._sweep = Deferred.fromCoroutine(self.sweep())
+        self._sweep.addBoth(self._swept)
+
+    def _swept(self, _: object) -> None:
+        self._sweep = None
+        if self._timer is not None:
+            self.start()
+
+    async def sweep(self) -> None:
+        """One sweep. Never raises."""
+        for step in (
+            self._touch,
+            self._expire_nameplates,
+            self._expire_mailboxes,
+            self._empty_discarded,
+            self._forget_usage,
+        ):
+            try:
+                await step()
+            except CancelledError:
+                return
+            except Exception as error:  # nothing stops the timer
+                self._observer.expiry_failed()
+                if not self._complained:
+                    self._complained = True
+                    if isinstance(error, LedgerUnavailable):
+                        _log.error("expiry waits for the database")
+                    else:
+                        _log.failure("a step of expiry failed and is tried again later")
+                return
+        self._complained = False
+
+    async def _touch(self) -> None:
+        present = sorted(self._subscriptions.present())
+        for start in range(0, len(present), _TOUCH_ROWS):
+            some = present[start : start + _TOUCH_ROWS]
+            now = self._clock.seconds()
+            await self._submit(partial(expiry.touch_mailboxes, addresses=some, now=now))
+
+    async def _expire_nameplates(self) -> None:
+        now = self._clock.seconds()
+        cutoff = now - self._lifetimes.nameplate_seconds
+        expire = partial(
+            expiry.expire_nameplate,
+            cutoff=cutoff,
+            is_present=self._subscriptions.is_present,
+            usage=self._usage,
+            now=now,
+        )
+        find = partial(expiry.stale_nameplates, cutoff=cutoff)
+        await self._expire("nameplate", find, expire, self._nameplate_expired)
+
+    async def _expire_mailboxes(self) -> None:
+        now = self._clock.seconds()
+        cutoff = now - self._lifetimes.mailbox_seconds
+        expire = partial(
+            expiry.expire_mailbox,
+            cutoff=cutoff,
+            is_present=self._subscriptions.is_present,
+            usage=self._usage,
+            now=now,
+        )
+        find = partial(expiry.stale_mailboxes, cutoff=cutoff)
+        await self._expire("mailbox", find, expire, self._mailbox_expired)
+
+    async def _expire(
+        self,
+        kind: str,
+        find: Callable[..., list[expiry.Stale]],
+        expire: Callable[..., T],
+        expired: Callable[[T], object],
+    ) -> None:
+        place = expiry.Place()
+        while True:
+            stale = await self._submit(partial(find, place=place))
+            for outcome in await self._together(kind, stale, expire):
+                expired(outcome)
+            if len(stale) < expiry.STEP_ROWS:
+                return
+            place = expiry.Place(stale[-1].used, stale[-1].id)
+
+    async def _together(
+        self, kind: str, stale: Sequence[expiry.Stale], expire: Callable[..., T]
+    ) -> list[T]:
+        """All in one transaction; one by one where that fails, passing over those that cannot go."""
+        rows = [row.id for row in stale if (kind, row.id) not in self._bad]
+        if not rows:
+            return []
+        try:
+            return await self._submit(lambda tx: [expire(tx, row_id=row_id) for row_id in rows])
+        except (CancelledError, LedgerUnavailable):
+            raise
+        except Exception:  # one of them is bad: the next lines find out which
+            _log.debug("a step of expiry is taken apart")
+        outcomes = []
+        for row_id in rows:
+            try:
+                outcomes.append(await self._submit(partial(expire, row_id=row_id)))
+            except (CancelledError, LedgerUnavailable):
+                raise
+            except Exception:  # a row that nobody foresaw must not keep the others
+                if len(self._bad) >= _MAX_KNOWN_BAD:
+                    self._bad.clear()
+                self._bad.add((kind, row_id))
+                self._observer.expiry_failed()
+                _log.failure("a {kind} cannot be removed and is passed over", kind=kind)
+        return outcomes
+
+    async def _empty_discarded(self) -> None:
+        while await self._submit(expiry.empty_discarded):
+            pass
+
+    async def _forget_usage(self) -> None:
+        cutoff = self._clock.seconds() - self._lifetimes.usage_seconds
+        for forget in (expiry.forget_usage, *self._forget):
+            step = partial(_forget, forget=forget, cutoff=cutoff)
+            while await self._submit(step):
+                pass
+
+    def _submit(self, operation: Callable[[Transaction], T]) -> Deferred[T]:
+        return self._ledger.submit(operation, keys=_KEYS)
+
+    def _nameplate_expired(self, outcome: Released) -> None:
+        if outcome.retired is not None:
+            self._observer.nameplate_retired(outcome.retired)
+
+    def _mailbox_expired(self, outcome: Closed) -> None:
+        if outcome.retired is not None:
+            self._observer.mailbox_retired(outcome.retired)
+        if outcome.nameplate_retired is not None:
+            self._observer.nameplate_retired(outcome.nameplate_retired)
+
+
+def _forget(tx: Transaction, *, forget: Forget, cutoff: float) -> bool:
+    return forget(tx, cutoff)

@@ -1,0 +1,204 @@
+"""
+Autobahn on one side, a `Client` on the other.
+
+Owns what the server asks of Autobahn: its options, when a connection counts as open, and how it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from rendezvous import messages
+from rendezvous.client import Client, Wire
+from rendezvous.frames import take_messages, text_frame
+from rendezvous.messages import StoredMessage
+from rendezvous.observer import DropReason
+from rendezvous.quiet import QuietLogger
+from rendezvous.server import Rendezvous
+
+# RFC 6455, 7.4.1.
+_GOING_AWAY = 1001
+# A client that is told to go has so long to say goodbye.
+_CLOSE_SECONDS = 2.0
+
+
+@implementer(IPushProducer)
+class RendezvousProtocol(WebSocketServerProtocol):
+    """
+    One client's connection.
+
+    It is a producer for its transport, which tells it so when too much waits to be sent. Names of its own
+    are few, for Autobahn's classes have hundreds.
+    """
+
+    log = QuietLogger()
+    factory: RendezvousFactory
+    transport: Connection
+    maxMessagePayloadSize: int  # noqa: N815 - Autobahn's
+    client: Client | None = None
+    deaf = False
+
+    def onOpen(self) -> None:
+        """The handshake is over."""
+        self.client = self.factory.new_client(self)
+        self.factory.connections.add(self)
+        if self.transport.producer is not None:
+            # twisted.web's, where the connection began there.
+            self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+        self.client.greet(self.transport.getPeer())
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N803 - Autobahn's
+        """One command, in a text or a binary message alike."""
+        if self.client is not None:
+            self.client.received(payload)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Any sign of life counts."""
+        if self.deaf:
+            return
+        client = self.client
+        if client is not None:
+            client.heard = True
+            # Between messages the short way is open.
+            if not (self.data or self.current_frame or self.inside_message):
+                payloads, data = take_messages(data, self.maxMessagePayloadSize)
+                for payload in payloads:
+                    if self.state == self.STATE_OPEN:
+                        client.received(payload)
+                if not data:
+                    return
+        super().dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection has gone, whoever ended it."""
+        super().connectionLost(reason)
+        if self.client is not None:
+            self.factory.connections.discard(self)
+            client, self.client = self.client, None
+            client.lost()
+
+    def _max_message_size_exceeded(self, *sizes_and_reason: Any) -> None:
+        """Autobahn's hook: close with 1009, and do not store what the client still sends."""
+        self.factory.oversized()
+        super()._max_message_size_exceeded(*sizes_and_reason)
+        self.deaf = True
+        self.data = b""
+
+    # The wire.
+
+    def write(self, frame: bytes) -> None:
+        """See `Wire.write`."""
+        if self.state == self.STATE_OPEN:
+            self.transport.write(frame)
+
+    def pause(self) -> None:
+        """See `Wire.pause`."""
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """See `Wire.resume`."""
+        self.transport.resumeProducing()
+
+    def drop(self, *, flush: bool) -> None:
+        """See `Wire.drop`."""
+        self.dropConnection(abort=not flush)
+
+    # The producer.
+
+    def pauseProducing(self) -> None:
+        """The transport holds enough."""
+        if self.client is not None:
+            self.client.full()
+
+    def resumeProducing(self) -> None:
+        """The transport has sent all it had."""
+        if self.client is not None:
+            self.client.drained()
+
+    def stopProducing(self) -> None:
+        """The transport is going; `connectionLost` does the rest."""
+
+
+class RendezvousFactory(WebSocketServerFactory):
+    """
+    Makes the connections of one rendezvous server; the WebSocket end of `/v1`.
+
+    :param max_message_bytes: a longer message of a client's ends its connection with code 1009.
+    :param allowed_origins: of browser pages, with `*` for any part.
+    :param options: for Autobahn's `setProtocolOptions`, after ours.
+    """
+
+    log = QuietLogger()
+
+    def __init__(
+        self,
+        rendezvous: Rendezvous,
+        *,
+        max_message_bytes: int = 256 * 1024,
+        open_handshake_seconds: float = 10.0,
+        allowed_origins: Sequence[str] = ("*",),
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(reactor=rendezvous.clock, server="")  # type: ignore[no-untyped-call]
+        self.connections: set[RendezvousProtocol] = set()
+        self._rendezvous = rendezvous
+        self._last: tuple[StoredMessage | None, bytes] = (None, b"")
+        self.setProtocolOptions(  # type: ignore[no-untyped-call]
+            maxMessagePayloadSize=max_message_bytes,
+            maxFramePayloadSize=max_message_bytes,
+            openHandshakeTimeout=open_handshake_seconds,
+            closeHandshakeTimeout=_CLOSE_SECONDS,
+            allowedOrigins=list(allowed_origins),
+            # So that a client over the limit hears why.
+            failByDrop=False,
+            tcpNoDelay=True,
+            webStatus=False,
+            # Bad UTF-8 is answered, like any other bad message.
+            utf8validateIncoming=False,
+        )
+        self.setProtocolOptions(**(options or {}))  # type: ignore[no-untyped-call]
+        # Autobahn copies its options to every connection and formats them for a log, unless there are
+        # none to copy because the class has them.
+        names = (
+            WebSocketServerProtocol.CONFIG_ATTRS_COMMON
+            + WebSocketServerProtocol.CONFIG_ATTRS_SERVER
+        )
+        options_of_class = {name: getattr(self, name) for name in names}
+        self._protocol = type(
+            "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, "CONFIG_ATTRS": ()}
+        )
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002 - Twisted's
+        """A connection for a client."""
+        protocol: RendezvousProtocol = self._protocol()
+        protocol.factory = self
+        return protocol
+
+    def new_client(self, wire: Wire) -> Client:
+        """The server's side of a connection whose handshake is over."""
+        return Client(self._rendezvous, wire, self._frame_of)
+
+    def oversized(self) -> None:
+        """A client is being dropped for the length of its message."""
+        self._rendezvous.observer.dropped(DropReason.OVERSIZED)
+
+    def _frame_of(self, message: StoredMessage) -> bytes:
+        """The frame of a stored message; the listeners of a mailbox ask for it one after the other."""
+        if self._last[0] is not message:
+            payload = messages.message(message, self._rendezvous.clock.seconds())
+            self._last = (message, text_frame(payload))
+        return self._last[1]
+
+    def go_away(self) -> None:
+        """Tell every client that the server is stopping."""
+        for connection in tuple(self.connections):
+            connection.sendClose(_GOING_AWAY, "the server is going down")

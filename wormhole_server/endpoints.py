@@ -1,0 +1,96 @@
+"""
+Endpoint strings: is this something that Twisted can listen on, and if not, what should be written?
+
+Owns the check and its sentences. Opens nothing; the service listens.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import NewType
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpointStringParser
+from twisted.plugin import getPlugins
+
+from wormhole_server.words import nearest, quoted
+
+# A Twisted server endpoint string that has been checked.
+Endpoint = NewType("Endpoint", str)
+
+_BUILT_IN = ("tcp", "ssl", "unix")
+_EXAMPLE = r"tcp:4000, or tcp:4000:interface=127.0.0.1, or tcp:4000:interface=\:\:"
+
+
+def parse_endpoint(raw: object) -> Endpoint:
+    """
+    Check `raw` as far as that goes without a reactor.
+
+    :raises ValueError: Twisted would not take it, or its port or interface cannot be.
+    """
+    if not isinstance(raw, str):
+        raise ValueError(f"{quoted(raw)} is not an endpoint; write {_EXAMPLE}")
+    kind, *arguments = re.split(r"(?<!\\):", raw)
+    if kind not in _BUILT_IN:
+        _check_plugin(raw, kind, has_arguments=bool(arguments))
+        return Endpoint(raw)
+    if kind != "unix":
+        _check_tcp(raw, arguments)
+    try:
+        # These three keep the reactor for later and do not look at it here.
+        serverFromString(None, raw)
+    except OSError as error:
+        raise ValueError(
+            f"{quoted(raw)} cannot be used: {quoted(error.filename)}: {error.strerror}; "
+            "write the path of a file that the server may read"
+        ) from error
+    except Exception as error:  # Parsers raise whatever they stumble over.
+        raise ValueError(
+            f"{quoted(raw)} is not an endpoint of Twisted ({error}); write {_EXAMPLE}"
+        ) from error
+    return Endpoint(raw)
+
+
+def endpoint_kind(endpoint: Endpoint) -> str:
+    """What stands before the first colon: `tcp`, `ssl`, `unix`, `systemd`…"""
+    return endpoint.partition(":")[0]
+
+
+def _check_tcp(raw: str, arguments: list[str]) -> None:
+    """The usual mistakes, which Twisted would report in words of its own or not at all."""
+    named = dict(part.partition("=")[::2] for part in arguments if "=" in part)
+    positional = [part for part in arguments if "=" not in part]
+    if "" in positional:
+        raise ValueError(
+            f"{quoted(raw)} has a colon too many; write each colon of an IPv6 address as \\:, "
+            f"such as {_EXAMPLE}"
+        )
+    port = positional[0] if positional else named.get("port", "")
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError(
+            f"{quoted(raw)} needs a port between 0 and 65535 (0: any that is free); "
+            f"write {_EXAMPLE}"
+        )
+    interface = named.get("interface", "").replace("\\:", ":")
+    if interface:
+        try:
+            ip_address(interface)
+        except ValueError as error:
+            raise ValueError(
+                f"{quoted(raw)}: interface={interface} is not an IP address; write {_EXAMPLE}"
+            ) from error
+
+
+def _check_plugin(raw: str, kind: str, *, has_arguments: bool) -> None:
+    """Endpoints of other kinds are parsed when the server starts: some of them need its reactor."""
+    plugins = {str(parser.prefix) for parser in getPlugins(IStreamServerEndpointStringParser)}
+    if has_arguments and kind in plugins:
+        return
+    if kind.isascii() and kind.isdigit():
+        hint = f"write tcp:{kind}"
+    elif guess := nearest(kind, (*_BUILT_IN, *plugins)):
+        hint = f"did you mean {guess}: in place of {kind}:?"
+    else:
+        hint = f"write {_EXAMPLE}"
+    raise ValueError(f"{quoted(raw)} is not an endpoint of Twisted; {hint}")

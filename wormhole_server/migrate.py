@@ -1,0 +1,120 @@
+"""
+Brings a database's schema to what this code expects: alembic's steps, run once, wholly or not at all.
+
+Owns when steps are run, the copy that is kept of a SQLite file before, and what is refused: a database
+that is newer than the code, or that is somebody else's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from wormhole_server.database_url import masked
+from wormhole_server.errors import StartError
+
+# Of all instances that start at once on one PostgreSQL, one does the work; any number would do here.
+_LOCK = 4001_4000
+
+_FOREIGN = "keeps something else"
+
+
+def migrate(engine: Engine) -> str | None:
+    """
+    Run the steps that the database lacks.
+
+    :return: what was done, in a sentence; None where there was nothing to do.
+    :raises StartError: the database cannot be reached, is newer than the code, or is somebody else's.
+    """
+    where = masked(engine.url)
+    try:
+        with engine.connect() as connection:
+            return _migrate(connection, where)
+    except SQLAlchemyError as error:
+        raise StartError(f"database: {where} {_why(engine, error)}") from error
+
+
+def _migrate(connection: Connection, where: str) -> str | None:
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(files("wormhole_server.migrations")))
+    scripts = ScriptDirectory.from_config(config)
+    current = _current(connection, scripts, where)
+    newest = scripts.get_current_head()
+    if current == newest:
+        connection.rollback()
+        return None
+    kept = _keep_copy(connection, current) if sqlite and current is not None else None
+
+    def steps(revision: object, _: object) -> object:
+        return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type]  # noqa: SLF001
+
+    with EnvironmentContext(config, scripts, fn=steps, destination_rev="head"):
+        scripts.run_env()
+    connection.commit()
+    if current is None:
+        return f"made the tables of {where}"
+    copy = f"; its state before is kept in {kept}" if kept else ""
+    return f"brought {where} from schema {current} to {newest}{copy}"
+
+
+def _current(connection: Connection, scripts: ScriptDirectory, where: str) -> str | None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None:
+        tables = sa.inspect(connection).get_table_names()
+        if set(tables) - {"alembic_version"}:
+            raise StartError(
+                f"database: {where} {_FOREIGN} (its tables: {', '.join(sorted(tables)[:5])}…); "
+                "give --database one of its own"
+            )
+    elif current not in {script.revision for script in scripts.walk_revisions()}:
+        raise StartError(
+            f"database: {where} has schema {current}, which is newer than this program; "
+            "start the version that wrote it, or a later one"
+        )
+    return current
+
+
+def _keep_copy(connection: Connection, current: str) -> Path | None:
+    """A consistent copy beside the file, made while the write lock is held: nobody writes meanwhile."""
+    database = connection.engine.url.database
+    if not database:
+        return None
+    copy = Path(f"{database}.before-{current}")
+    with (
+        closing(sqlite3.connect(database)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    return copy
+
+
+def _why(engine: Engine, error: SQLAlchemyError) -> str:
+    """What is wrong with the database and what to do, without what the driver says of values."""
+    cause = getattr(error, "orig", None) or error
+    # psycopg names the host and port, over several lines where it tried several addresses.
+    first = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+    if engine.dialect.name != "sqlite":
+        return f"does not answer: {first}; check that PostgreSQL runs there and lets this user in"
+    database = engine.url.database or ""
+    if "locked" in first:
+        return "is locked by another program; stop that one first"
+    if "not a database" in first:
+        return f"{_FOREIGN}: it is no SQLite file; give --database another name"
+    if not Path(database).absolute().parent.is_dir():
+        return f"cannot be made: there is no directory {Path(database).absolute().parent}"
+    return f"cannot be used: {first}; check that this user may write to the file and its directory"

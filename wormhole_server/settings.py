@@ -1,0 +1,372 @@
+"""
+Everything that an operator can set: the one place for names, defaults, units, help and reasons.
+
+Owns `Settings` and the list of options that flags, environment, TOML and the documentation are made
+from. Reads nothing: `wormhole_server.sources` does.
+
+An option is named alike everywhere: the attribute `nameplate_expiry` is the flag
+`--nameplate-expiry`, `WORMHOLE_SERVER_NAMEPLATE_EXPIRY` in the environment and `nameplate-expiry`
+in TOML.
+"""
+
+from __future__ import annotations
+
+import attrs
+from sqlalchemy import URL, make_url
+
+from wormhole_server import kinds
+from wormhole_server.database_url import masked
+from wormhole_server.durations import Bytes, Seconds
+from wormhole_server.endpoints import Endpoint
+from wormhole_server.option import Group, Option, described, option
+from wormhole_server.websocket_options import ProtocolOption
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_KIB = 1 << 10
+_MIB = 1 << 20
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What to serve, where and within which limits. Times are in seconds, sizes in bytes."""
+
+    # -- Where it listens ------------------------------------------------------------------------
+
+    # The ports that clients and operators know from the public servers. `::` takes IPv4 as well.
+    rendezvous: tuple[Endpoint, ...] = attrs.field(
+        default=(Endpoint(r"tcp:4000:interface=\:\:"),),
+        metadata=option(
+            kinds.ENDPOINT,
+            Group.LISTENING,
+            "Where the web root listens: / and /v1 (rendezvous), /transit (the relay over "
+            "WebSocket), /healthz and /readyz.",
+            many=True,
+        ),
+    )
+    transit: tuple[Endpoint, ...] = attrs.field(
+        default=(Endpoint(r"tcp:4001:interface=\:\:"),),
+        metadata=option(
+            kinds.ENDPOINT,
+            Group.LISTENING,
+            "Where the relay listens over TCP.",
+            many=True,
+        ),
+    )
+    # Figures about users are for the operator alone, until the operator says otherwise.
+    metrics: tuple[Endpoint, ...] = attrs.field(
+        default=(Endpoint("tcp:9400:interface=127.0.0.1"),),
+        metadata=option(
+            kinds.ENDPOINT,
+            Group.LISTENING,
+            "Where /metrics listens, for Prometheus.",
+            many=True,
+        ),
+    )
+    public_host: str | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.HOST,
+            Group.LISTENING,
+            "The name or address under which clients reach this machine, for the line to paste "
+            "that is printed at the start. Where it is not set, the machine guesses.",
+        ),
+    )
+
+    # -- What it keeps ---------------------------------------------------------------------------
+
+    database: URL = attrs.field(
+        repr=masked,
+        default=make_url("sqlite:///wormhole-server.db"),
+        metadata=option(
+            kinds.DATABASE,
+            Group.STORAGE,
+            "Where nameplates, mailboxes, messages and usage records live: sqlite:///FILE, or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
+        ),
+    )
+    # Each holds a connection to PostgreSQL and one batch; two cores are busy with four.
+    database_threads: int = attrs.field(
+        default=4,
+        metadata=option(
+            kinds.number("a number of threads", 1, 64),
+            Group.STORAGE,
+            "How many threads, each with a connection, talk to PostgreSQL. SQLite needs but one.",
+        ),
+    )
+    # A nameplate is spoken over the phone and typed within minutes. Free ones are short ones.
+    nameplate_expiry: Seconds = attrs.field(
+        default=Seconds(_HOUR),
+        metadata=option(
+            kinds.DURATION,
+            Group.STORAGE,
+            "How long a nameplate without a connected client lives on after its last use.",
+        ),
+    )
+    # A client that lost its network comes back within the day, or has been closed.
+    mailbox_expiry: Seconds = attrs.field(
+        default=Seconds(_DAY),
+        metadata=option(
+            kinds.DURATION,
+            Group.STORAGE,
+            "How long a mailbox without a connected client lives on after its last use.",
+        ),
+    )
+    # Far below the shortest expiry that makes sense, far above what a look through an index costs.
+    expiry_interval: Seconds = attrs.field(
+        default=Seconds(_MINUTE),
+        metadata=option(
+            kinds.DURATION,
+            Group.STORAGE,
+            "How often to look for what has expired.",
+        ),
+    )
+    # A quarter is enough to see trends, and no longer than statistics justify keeping.
+    usage_retention: Seconds | None = attrs.field(
+        default=Seconds(90 * _DAY),
+        metadata=option(
+            kinds.OPTIONAL_DURATION,
+            Group.STORAGE,
+            "How long usage records are kept; none keeps them for ever.",
+        ),
+    )
+    blur_usage: Seconds | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.OPTIONAL_DURATION,
+            Group.STORAGE,
+            "Round the times in usage records down to a multiple of this, and sizes up to two "
+            "digits.",
+        ),
+    )
+    log_fd: int | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.number("a file descriptor", 0, 1 << 20, none=True),
+            Group.STORAGE,
+            "Write the relay's usage records to this file descriptor as well, one JSON object a "
+            "line.",
+        ),
+    )
+
+    # -- What clients are told -------------------------------------------------------------------
+
+    motd: str | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.TEXT,
+            Group.CLIENTS,
+            "A message of the day, which clients show.",
+        ),
+    )
+    signal_error: str | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.TEXT,
+            Group.CLIENTS,
+            "An error that clients show before they give up: the server is closed to them.",
+        ),
+    )
+    advertise_version: str | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.TEXT,
+            Group.CLIENTS,
+            "The version of the client to recommend.",
+        ),
+    )
+    disallow_list: bool = attrs.field(
+        default=False,
+        metadata=option(
+            kinds.SWITCH,
+            Group.CLIENTS,
+            "Answer every request for the list of nameplates with an empty one.",
+        ),
+    )
+
+    # -- Rendezvous: limits ----------------------------------------------------------------------
+
+    # Clients send a few hundred bytes; the largest honest message, a list of hints, is some KiB.
+    message_size_limit: Bytes = attrs.field(
+        default=Bytes(256 * _KIB),
+        metadata=option(
+            kinds.SIZE,
+            Group.RENDEZVOUS,
+            "The largest message that a client may send; a larger one ends its connection.",
+        ),
+    )
+    # A mailbox read from its start fits many times over; a thousand stalled clients, in 4 GiB.
+    send_buffer_limit: Bytes = attrs.field(
+        default=Bytes(4 * _MIB),
+        metadata=option(
+            kinds.SIZE,
+            Group.RENDEZVOUS,
+            "How much may wait for a client that does not read before it is dropped.",
+        ),
+    )
+    # Below the minutes after which home routers and mobile networks forget a connection.
+    websocket_ping_interval: Seconds | None = attrs.field(
+        default=Seconds(_MINUTE),
+        metadata=option(
+            kinds.OPTIONAL_DURATION,
+            Group.RENDEZVOUS,
+            "How often to ping clients; none never does, and never finds out who is gone.",
+        ),
+    )
+    # A laptop that changes networks, or a phone in a tunnel, is back in less.
+    websocket_ping_timeout: Seconds = attrs.field(
+        default=Seconds(2 * _MINUTE),
+        metadata=option(
+            kinds.DURATION,
+            Group.RENDEZVOUS,
+            "How long a client may leave a ping without an answer before it is dropped.",
+        ),
+    )
+    # Several round trips over the worst of lines; longer only serves who wants to hold sockets.
+    open_handshake_timeout: Seconds = attrs.field(
+        default=Seconds(10),
+        metadata=option(
+            kinds.DURATION,
+            Group.RENDEZVOUS,
+            "How long a connection may take to complete an HTTP request or a WebSocket handshake.",
+        ),
+    )
+    # The protocol has no cookies to steal: a page of any origin can do no more than a program can.
+    allowed_origin: tuple[str, ...] = attrs.field(
+        default=("*",),
+        metadata=option(
+            kinds.ORIGIN,
+            Group.RENDEZVOUS,
+            "Origins from which browsers may connect, such as https://*.example.org; * is any.",
+            many=True,
+        ),
+    )
+    websocket_protocol_option: tuple[ProtocolOption, ...] = attrs.field(
+        default=(),
+        metadata=option(
+            kinds.PROTOCOL_OPTION,
+            Group.RENDEZVOUS,
+            "An option of Autobahn's WebSocketServerFactory.setProtocolOptions and its value in "
+            "JSON, such as autoPingSize=8. It comes last, and beats the options above.",
+            many=True,
+        ),
+    )
+
+    # -- Transit relay: limits -------------------------------------------------------------------
+
+    # One line after connecting: half a minute is generous even over Tor.
+    transit_handshake_timeout: Seconds = attrs.field(
+        default=Seconds(30),
+        metadata=option(
+            kinds.DURATION,
+            Group.RELAY,
+            "How long a connection may take to say which token it wants.",
+        ),
+    )
+    # As long as a nameplate lives: the code was spoken by then or never will be.
+    transit_wait_timeout: Seconds = attrs.field(
+        default=Seconds(_HOUR),
+        metadata=option(
+            kinds.DURATION,
+            Group.RELAY,
+            "How long a connection may wait for its partner.",
+        ),
+    )
+    # Dilated wormholes are silent for hours between transfers.
+    transit_idle_timeout: Seconds = attrs.field(
+        default=Seconds(_DAY),
+        metadata=option(
+            kinds.DURATION,
+            Group.RELAY,
+            "How long a pair may exchange no byte before it is closed.",
+        ),
+    )
+    # What is still in buffers is some MiB: a line that cannot take them in a minute has stalled.
+    transit_drain_timeout: Seconds = attrs.field(
+        default=Seconds(_MINUTE),
+        metadata=option(
+            kinds.DURATION,
+            Group.RELAY,
+            "How long a connection may take for what is left after its partner has gone.",
+        ),
+    )
+    # 120 + 5 × 30 = 270 seconds: a peer that vanished is found out within five minutes.
+    transit_keepalive_idle: Seconds = attrs.field(
+        default=Seconds(2 * _MINUTE),
+        metadata=option(
+            kinds.WHOLE_DURATION,
+            Group.RELAY,
+            "TCP keepalive: how long a connection is silent before the first probe.",
+        ),
+    )
+    transit_keepalive_interval: Seconds = attrs.field(
+        default=Seconds(30),
+        metadata=option(
+            kinds.WHOLE_DURATION,
+            Group.RELAY,
+            "TCP keepalive: the time between probes.",
+        ),
+    )
+    transit_keepalive_count: int = attrs.field(
+        default=5,
+        metadata=option(
+            kinds.number("a number of probes", 1, 127),
+            Group.RELAY,
+            "TCP keepalive: how many probes in a row may stay without an answer.",
+        ),
+    )
+
+    # -- How it runs -----------------------------------------------------------------------------
+
+    config: str | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.FILE,
+            Group.RUNNING,
+            "A TOML file with any of these options, without the dashes in front.",
+        ),
+    )
+    log_level: str = attrs.field(
+        default="info",
+        metadata=option(
+            kinds.LOG_LEVEL,
+            Group.RUNNING,
+            "The least that is worth a line in the log of `wormhole-server run`: debug, info, "
+            "warn, error or critical. twistd and twist keep logs of their own.",
+        ),
+    )
+
+
+OPTIONS: tuple[Option, ...] = tuple(described(field) for field in attrs.fields(Settings))
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+@attrs.frozen
+class Conflict:
+    """Values that are right one by one and cannot stand together."""
+
+    names: frozenset[str]
+    problem: str
+
+
+def conflicts(settings: Settings) -> list[Conflict]:
+    """Everything in `settings` that does not go together."""
+    found = []
+    if not settings.rendezvous and not settings.transit:
+        found.append(
+            Conflict(
+                frozenset({"rendezvous", "transit"}),
+                "rendezvous, transit: both are none, there is nothing to serve; "
+                "give at least one of them an endpoint",
+            )
+        )
+    if settings.send_buffer_limit < settings.message_size_limit:
+        found.append(
+            Conflict(
+                frozenset({"send-buffer-limit", "message-size-limit"}),
+                "send-buffer-limit: is smaller than message-size-limit, so whoever is sent the "
+                "largest message would be dropped for it; make it at least as large",
+            )
+        )
+    return found

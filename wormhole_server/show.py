@@ -1,0 +1,99 @@
+"""
+Settings as text: the TOML that `config show` prints, and rows for the documentation. Secrets masked.
+
+Owns how a value is written. Reads and prints nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from wormhole_server.option import Option
+from wormhole_server.settings import OPTIONS
+from wormhole_server.sources import Loaded
+from wormhole_server.version import VERSION
+
+
+def as_toml(loaded: Loaded) -> str:
+    """
+    The configuration that is in effect, as a file that could be given to `--config`.
+
+    A password stands there as `***`, which is refused when it is read back.
+    """
+    return "\n".join([f"# wormhole-server {VERSION}: the configuration in effect", *_lines(loaded)])
+
+
+def toml_value(option: Option, value: Any) -> str:
+    """How TOML writes `value`, secrets masked, so that it is read back as the same."""
+    if option.kind.none and value in (None, ()):
+        return _literal("none")
+    if value is None:
+        return _literal("")
+    if option.many:
+        return f"[{', '.join(_literal(option.kind.show(each)) for each in value)}]"
+    return _literal(option.kind.show(value))
+
+
+def show_default(option: Option) -> str:
+    """The default in one word, for people."""
+    values = option.default if option.many else (option.default,)
+    shown = (option.kind.show(value) for value in values if value is not None)
+    return " ".join(each if isinstance(each, str) else _literal(each) for each in shown) or "none"
+
+
+@attrs.frozen
+class Row:
+    """What the documentation says of one option."""
+
+    group: str
+    name: str
+    flag: str
+    variable: str
+    placeholder: str
+    default: str
+    many: bool
+    help: str
+
+
+def rows() -> list[Row]:
+    """Every option, in the order of the help: what `docs/configure.md` is made from."""
+    return [
+        Row(
+            group=option.group.value,
+            name=option.name,
+            flag=option.flag,
+            variable=option.variable,
+            placeholder=option.kind.placeholder,
+            default=show_default(option),
+            many=option.many,
+            help=option.help,
+        )
+        for option in OPTIONS
+    ]
+
+
+def _lines(loaded: Loaded) -> Iterator[str]:
+    group = None
+    for option in OPTIONS:
+        if option.group is not group:
+            group = option.group
+            yield f"\n# {group.value}"
+        value = getattr(loaded.settings, option.attribute)
+        origin = _comment(loaded.origins[option.name])
+        # A file cannot name another one.
+        before = "# " if option.name == "config" else ""
+        yield f"{before}{option.name} = {toml_value(option, value)}  # {origin}"
+
+
+def _literal(value: str | int | bool) -> str:
+    """JSON's literals are TOML's, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _comment(origin: str) -> str:
+    """A path may hold what a comment may not."""
+    return origin if origin.isprintable() else _literal(origin)

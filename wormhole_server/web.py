@@ -1,0 +1,135 @@
+"""
+The web root of the rendezvous endpoints: /, /v1, /transit, /healthz and /readyz.
+
+Owns what stands at which path and what it says. Knows neither rendezvous nor relay, nor the database: it
+is handed WebSocket factories and a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from autobahn.twisted.resource import WebSocketResource
+from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from wormhole_server.http import Alive, Page, PrivateSite, text
+from wormhole_server.shared import Shared
+
+# Load balancers ask every few seconds and want to know soon; a healthy database takes milliseconds.
+READY_SECONDS = 2.0
+
+_log = Logger()
+
+
+def web_site(
+    reactor: IReactorTime,
+    *,
+    rendezvous: WebSocketServerFactory,
+    relay: WebSocketServerFactory | None,
+    check: Callable[[], Deferred[None]],
+    request_seconds: float,
+) -> PrivateSite:
+    """
+    The site for every rendezvous endpoint.
+
+    :param rendezvous: serves /v1.
+    :param relay: serves /transit; None where there is no relay.
+    :param check: fires while clients can be served, and fails while they cannot.
+    :param request_seconds: how long a connection may take to complete a request.
+    """
+    root = Root()
+    root.putChild(b"v1", Upgrade(rendezvous))
+    if relay is not None:
+        root.putChild(b"transit", Upgrade(relay))
+    root.putChild(b"healthz", Healthy())
+    root.putChild(b"readyz", Ready(Shared(reactor, check, READY_SECONDS)))
+    return PrivateSite(reactor, root, request_seconds)
+
+
+class Root(Page):
+    """`/`, for people who wonder what this is."""
+
+    def getChild(self, path: bytes, request: http.Request) -> Resource:
+        """The root itself has an empty name."""
+        return self if path == b"" else super().getChild(path, request)
+
+    def render_GET(self, request: Request) -> bytes:
+        """In a few words."""
+        return text(
+            request,
+            200,
+            "This is a Magic Wormhole server. It helps two people to send each other files, with a "
+            "program such as wormhole (https://magic-wormhole.readthedocs.io).",
+        )
+
+
+class Upgrade(Page):
+    """A WebSocket, for those who ask for one."""
+
+    def __init__(self, factory: WebSocketServerFactory) -> None:
+        super().__init__()
+        self._websocket = WebSocketResource(factory)
+
+    def render_GET(self, request: Request) -> bytes | int:
+        """Hand the connection over to Autobahn."""
+        upgrade = request.getHeader(b"upgrade") or b""
+        if request.method != b"GET" or upgrade.strip().lower() != b"websocket":
+            request.setHeader(b"upgrade", b"websocket")
+            request.setHeader(b"connection", b"upgrade")
+            return text(
+                request,
+                426,
+                "This is a WebSocket of a Magic Wormhole server. "
+                "Use it with a program that speaks WebSocket.",
+            )
+        # The HTTP channel is a producer for its transport, which can have no second one.
+        cast(IConsumer, request.channel.transport).unregisterProducer()
+        return cast(int, self._websocket.render(request))
+
+
+class Healthy(Page):
+    """`/healthz`: who gets an answer knows that the reactor turns."""
+
+    def render_GET(self, request: Request) -> bytes:
+        """That is all there is to know."""
+        return text(request, 200, "The server is alive.")
+
+
+class Ready(Page):
+    """`/readyz`: whether to send clients here."""
+
+    def __init__(self, check: Callable[[], Deferred[None]]) -> None:
+        super().__init__()
+        self._check = check
+        self._was_ready = True
+
+    def render_GET(self, request: Request) -> int:
+        """Answers after the check, which all who ask at the same time share."""
+        alive = Alive(request)
+
+        def answer(code: int, sentence: str) -> None:
+            if alive:
+                request.write(text(request, code, sentence))
+                request.finish()
+
+        def ready(_: None) -> None:
+            self._was_ready = True
+            answer(200, "The server is ready.")
+
+        def not_ready(failure: Failure) -> None:
+            # Why is for the log, and once is enough: probes come all the time.
+            if self._was_ready:
+                self._was_ready = False
+                _log.warn("Not ready: {why}", why=type(failure.value).__name__)
+            answer(503, "The server is not ready: its database does not answer.")
+
+        self._check().addCallbacks(ready, not_ready)
+        return NOT_DONE_YET
