@@ -18,11 +18,11 @@ CHUNK: Final = 256 * 1024  # bytes in memory at a time
 NAME_BYTES: Final = 255  # what file systems take
 
 
-class UnsafeName(Exception):  # noqa: N818 - the reason, in words
+class UnsafeName(Exception):
     """A name that a peer must not choose for us."""
 
 
-class BadArchive(Exception):  # noqa: N818 - the reason, in words
+class BadArchive(Exception):
     """A zip that is broken, or holds what was not announced."""
 
 

@@ -385,6 +385,7 @@ class Boss:
                 self._journal(memory)
             except Exception as error:  # whatever it does, the server must not be told
                 self._log.failure("the journal cannot be written")
+                self._journal = None
                 self._give_up(WormholeError(f"the journal cannot be written: {error}"))
                 return
             self._written = memory

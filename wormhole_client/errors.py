@@ -51,7 +51,7 @@ class WelcomeError(WormholeError):
     """The rendezvous server turns clients away; the text is the operator's."""
 
 
-class WormholeClosed(WormholeError):  # noqa: N818 - the name that applications know
+class WormholeClosed(WormholeError):
     """The wormhole was closed, by this end, before what was waited for had happened."""
 
 
@@ -73,8 +73,3 @@ class ProtocolError(WormholeError):
     def __init__(self, text: str, said: Any = None) -> None:
         super().__init__(text)
         self.said = said
-
-
-def failure(error: BaseException) -> Failure:
-    """`error` as Twisted hands it on."""
-    return Failure(error)  # type: ignore[no-untyped-call]  # Twisted has not annotated it

@@ -14,7 +14,7 @@ GO = b"go\n"
 NEVERMIND = b"nevermind\n"
 
 
-class HandshakeFailure(Exception):  # noqa: N818 - the reason, in words
+class HandshakeFailure(Exception):
     """The other end is not who we look for. The text says what it said."""
 
 

@@ -14,7 +14,6 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wormhole_client.errors import failure
 from wormhole_client.handshake import GO, NEVERMIND, Handshake, HandshakeFailure, Step
 from wormhole_client.keys import TransitKeys
 from wormhole_client.records import BadRecord, Opener, Sealer
@@ -63,7 +62,7 @@ class Pipe(Protocol):
             else:
                 self._negotiate(data)
         except (HandshakeFailure, BadRecord) as error:
-            self._fail(failure(error))
+            self._fail(Failure(error))
             self.transport.abortConnection()
 
     def _negotiate(self, data: bytes) -> None:
@@ -87,7 +86,7 @@ class Pipe(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if isinstance(reason.value, ConnectionDone):
             expected = self._handshake.step.value
-            reason = failure(HandshakeFailure(f"the connection was closed before {expected}"))
+            reason = Failure(HandshakeFailure(f"the connection was closed before {expected}"))
         self._fail(reason)
 
     def _fail(self, reason: Failure) -> None:

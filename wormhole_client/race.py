@@ -10,12 +10,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from wormhole_client.errors import failure
-
 T = TypeVar("T")
 
 
-class NobodyCame(Exception):  # noqa: N818 - the reason, in words
+class NobodyCame(Exception):
     """The race is over without a winner, and without a failure that would explain it."""
 
 
@@ -62,7 +60,7 @@ class Race(Generic[T]):
     def give_up(self, reason: Exception) -> None:
         """It has taken too long. Of the failures the first is told, else `reason`."""
         if not self.over:
-            self._fail(self._first_failure or failure(reason))
+            self._fail(self._first_failure or Failure(reason))
 
     def _won(self, winner: T, attempt: Deferred[T]) -> None:
         self._running.remove(attempt)
@@ -78,7 +76,7 @@ class Race(Generic[T]):
 
     def _check(self) -> None:
         if self._closed and not self.over and not self._running and not self._waiting:
-            self._fail(self._first_failure or failure(NobodyCame("there was no way to try")))
+            self._fail(self._first_failure or Failure(NobodyCame("there was no way to try")))
 
     def _fail(self, reason: Failure) -> None:
         self._end()

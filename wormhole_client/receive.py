@@ -103,9 +103,7 @@ def _listen(machine: Receive, core: Core, key: bytes) -> None:  # noqa: ARG001 -
 
 
 @_listening.upon(Receive.got_message).loop()
-def _take(  # noqa: PLR0917 - the input's arguments
-    machine: Receive, core: Core, keyed: Keyed, side: str, phase: str, body: bytes
-) -> None:
+def _take(machine: Receive, core: Core, keyed: Keyed, side: str, phase: str, body: bytes) -> None:
     core.take(machine, keyed.key, side, phase, body)
 
 

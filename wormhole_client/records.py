@@ -15,7 +15,7 @@ LARGEST_RECORD: Final = 16 * 1024 * 1024  # bytes; what a peer can make us hold
 NONCE_SIZE: Final = SecretBox.NONCE_SIZE
 
 
-class BadRecord(Exception):  # noqa: N818 - the reason, in words
+class BadRecord(Exception):
     """The stream was changed on its way, or is not one of records."""
 
 

@@ -16,7 +16,6 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from wormhole_client.addresses import local_addresses
-from wormhole_client.errors import failure
 from wormhole_client.hints import (
     Hint,
     RelayHint,
@@ -41,7 +40,7 @@ ONION: Final = "tor-tcp-v1"
 RELAY: Final = "relay-v1"
 
 
-class TransitFailed(Exception):  # noqa: N818 - the reason, in words
+class TransitFailed(Exception):
     """One way to the peer came to nothing; `reason` is what the network, or the way, said."""
 
     def __init__(self, via: str, reason: Failure) -> None:
@@ -164,6 +163,6 @@ class Transit:
             connecting = endpoint.connect(Factory.forProtocol(lambda: pipe))
 
         def explain(reason: Failure) -> Failure:
-            return failure(TransitFailed(pipe.via, reason))
+            return Failure(TransitFailed(pipe.via, reason))
 
         return connecting.addCallback(lambda _: pipe.passed).addErrback(explain)

@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wormhole_client.connection import Dial, Link, LinkOwner
-from wormhole_client.errors import failure
 from wormhole_client.network import Network, WebSocketAddress
 
 HANDSHAKE_SECONDS: Final = 20  # from TCP to an answer; a proxy that waits longer is broken
@@ -49,7 +48,7 @@ class Socket(WebSocketClientProtocol):
             self.ended(reason)
         elif not self.opened.called:
             if self.wasNotCleanReason and not self._network_said(reason):
-                reason = failure(HandshakeError(self.wasNotCleanReason))
+                reason = Failure(HandshakeError(self.wasNotCleanReason))
             self.opened.errback(reason)
 
     def _network_said(self, reason: Failure) -> bool:

@@ -16,7 +16,6 @@ from wormhole_client.code_input import CodeInput
 from wormhole_client.codes import DEFAULT_WORDS, choose_words
 from wormhole_client.connection import Dial
 from wormhole_client.errors import LonelyError, Mood, WormholeClosed, WormholeError
-from wormhole_client.errors import failure as as_failure
 from wormhole_client.eventual import EventualQueue, OneShotObserver, SequenceObserver
 from wormhole_client.keys import KEY_SIZE
 from wormhole_client.memory import Journal, Memory
@@ -164,7 +163,7 @@ class Observers:
         self.taken()
 
     def fail(self, error: WormholeError) -> None:
-        failed = as_failure(error)
+        failed = Failure(error)
         for observer in (self.welcome, self.code, self.key, self.verifier, self.versions):
             observer.fire(failed)
         self.messages.fail(failed)

@@ -2,9 +2,9 @@
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from wormhole_client.errors import failure
 from wormhole_client.eventual import EventualQueue, OneShotObserver, SequenceObserver
 
 
@@ -66,7 +66,7 @@ class OneShotTests(SynchronousTestCase):
     def test_failure(self) -> None:
         """A failure is delivered to each."""
         one = self.observer.when_fired()
-        self.observer.fire(failure(ValueError("no")))
+        self.observer.fire(Failure(ValueError("no")))
         two = self.observer.when_fired()
         self.clock.advance(0)
         self.failureResultOf(one, ValueError)
@@ -109,8 +109,8 @@ class SequenceTests(SynchronousTestCase):
     def test_failure_comes_last(self) -> None:
         """What was there before the failure is still delivered; then everybody gets it."""
         self.observer.fire("a")
-        self.observer.fail(failure(ValueError("first")))
-        self.observer.fail(failure(KeyError("second")))
+        self.observer.fail(Failure(ValueError("first")))
+        self.observer.fail(Failure(KeyError("second")))
         results = [self.observer.when_next() for _ in range(3)]
         self.clock.advance(0)
         self.assertEqual(self.successResultOf(results[0]), "a")

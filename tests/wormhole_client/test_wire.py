@@ -22,7 +22,7 @@ TYPES = st.sampled_from(
 class DecodeTests(SynchronousTestCase):
     def test_every_type(self) -> None:
         """Each message of the protocol is understood, with keys that nobody knows in it."""
-        for said, expected in [
+        cases: list[tuple[dict[str, object], object]] = [
             ({"type": "welcome", "welcome": {"motd": "hi"}}, wire.Welcome(welcome={"motd": "hi"})),
             ({"type": "ack", "id": None}, wire.Ack()),
             (
@@ -42,7 +42,8 @@ class DecodeTests(SynchronousTestCase):
                 {"type": "error", "error": "crowded", "orig": {}},
                 wire.Refused(error="crowded", orig={}),
             ),
-        ]:
+        ]
+        for said, expected in cases:
             with self.subTest(said=said):
                 self.assertEqual(wire.decode(json.dumps({**said, "zz": 1}).encode()), expected)
 

@@ -1,7 +1,7 @@
 """The word lists, against the real client's."""
 
 from twisted.trial.unittest import SynchronousTestCase
-from wormhole._wordlist import PGPWordList
+from wormhole._wordlist import PGPWordList  # type: ignore[import-untyped]
 
 from wormhole_client.words import THREE_SYLLABLES, TWO_SYLLABLES, words_at
 
