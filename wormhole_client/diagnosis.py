@@ -58,8 +58,8 @@ BY_TYPE: Final[dict[type[BaseException] | tuple[type[BaseException], ...], str]]
     ServerError: "the server refused a command: look at its log and at its version",
     HandshakeFailure: "something answers there, but not as a transit relay that takes us: is it "
     "the relay's port, and nothing else's?",
-    NobodyCame: "both ends waited at the relay and were not joined: where several relays share "
-    "one name, equal tokens must reach the same one",
+    NobodyCame: "both ends waited there and were not joined: is it the relay's port? Where several "
+    "relays share one name, equal tokens must reach the same one",
     DeferredTimeout: "it accepts the connection and then says nothing: is the server overloaded, "
     "or something else on that port?",
 }

@@ -84,7 +84,7 @@ class WatchTests(SynchronousTestCase):
                     "check",
                     *running.options,
                     "--size=10000",
-                    "--watch=1",
+                    "--watch=5",  # so that the server is killed between two checks
                     f"--metrics=tcp:{port}:interface=127.0.0.1",
                 ],
                 stderr=subprocess.DEVNULL,
