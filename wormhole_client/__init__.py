@@ -11,7 +11,7 @@ To read it, begin with `boss`: it wires the machines `nameplate`, `mailbox`, `ch
 `key_exchange`, `order`, `receive`, `send` and `connection` together.
 """
 
-from wormhole_client.boss import Delegate
+from wormhole_client.delegate import Delegate
 from wormhole_client.errors import (
     BadCodeError,
     LonelyError,

@@ -1,12 +1,10 @@
 """
 The boss of one wormhole: wires the machines together, hears the server, decides the mood and when
-all is over. Every entry is a turn: first the machines settle, then the journal is written, then the
-server hears of it; the application hears in later turns of the reactor.
+all is over. Every entry is one of its `turns`; the application hears in later turns of the reactor.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -25,6 +23,7 @@ from wormhole_client import (
 )
 from wormhole_client.code_input import CodeInput
 from wormhole_client.codes import Code
+from wormhole_client.delegate import Delegate
 from wormhole_client.errors import (
     BadCodeError,
     Mood,
@@ -40,34 +39,7 @@ from wormhole_client.errors import (
 from wormhole_client.eventual import EventualQueue
 from wormhole_client.keys import derive_for, encrypt, phase_key, verifier
 from wormhole_client.memory import Journal, MailboxStage, Memory, NameplateStage
-
-
-class Delegate(Protocol):
-    """Who is told what happens. Every call comes in a turn of its own."""
-
-    def wormhole_got_welcome(self, welcome: dict[str, Any]) -> None:
-        """The server's words to its clients, after each connect."""
-
-    def wormhole_got_code(self, code: str) -> None:
-        """The code is complete."""
-
-    def wormhole_got_unverified_key(self, key: bytes) -> None:
-        """A key, which the other end has only if it has our code."""
-
-    def wormhole_got_verifier(self, verifier: bytes) -> None:
-        """The other end has proved that it has our code."""
-
-    def wormhole_got_versions(self, versions: dict[str, Any]) -> None:
-        """What the other application said about itself."""
-
-    def wormhole_got_message(self, plaintext: bytes) -> None:
-        """The next message."""
-
-    def wormhole_failed(self, error: WormholeError) -> None:
-        """The wormhole cannot go on and closes itself."""
-
-    def wormhole_closed(self, mood: Mood | None) -> None:
-        """All is over. Without a mood it was only left, and can be resumed from its state."""
+from wormhole_client.turns import Turns
 
 
 class Boss:
@@ -93,12 +65,8 @@ class Boss:
         self._eventual = eventual
         self._delegate = delegate
         self._delegate_counts = delegate_counts  # it calls message_taken by itself
-        self._journal = journal
-        self._written = ""
         self._words = words
         self._word_count = 0
-        self._depth = 0
-        self._outbox: list[bytes] = []
         self._key: bytes | None = None
         self._proven = False
         self._ever_connected = False
@@ -106,13 +74,16 @@ class Boss:
         self.mood: Mood | None = memory.mood
         self.over = False
 
+        self._turns = Turns(memory, journal, self._transmit, self._unwritten)
         self._nameplate = nameplate.nameplate(
-            nameplate.Core(memory, self._command, self._got_mailbox, self._check_done)
+            nameplate.Core(memory, self._turns.say, self._got_mailbox, self._check_done)
         )
-        self._mailbox = mailbox.mailbox(mailbox.Core(memory, self._command, self._check_done))
-        self._allocator = choosing.allocator(choosing.AllocatorCore(self._command, self._allocated))
+        self._mailbox = mailbox.mailbox(mailbox.Core(memory, self._turns.say, self._check_done))
+        self._allocator = choosing.allocator(
+            choosing.AllocatorCore(self._turns.say, self._allocated)
+        )
         self._input = CodeInput(self._refresh, self._claim, self._got_code)
-        self._lister = choosing.lister(choosing.ListerCore(self._command, self._input.listed))
+        self._lister = choosing.lister(choosing.ListerCore(self._turns.say, self._input.listed))
         self._exchange = key_exchange.key_exchange(
             key_exchange.Core(memory, self._mailbox.add, self._got_key, self._scared)
         )
@@ -133,32 +104,32 @@ class Boss:
     # -- what the application asks for ------------------------------------------------------------
 
     def start(self) -> None:
-        with self._turn():
+        with self._turns:
             self._connection.start()
             if self.memory.code is not None:
                 self._tell(self._delegate.wormhole_got_code, self.memory.code)
             self._check_done()
 
     def allocate(self, words: int) -> None:
-        with self._turn():
+        with self._turns:
             self._only_code()
             self._word_count = words
             self._allocator.allocate()
 
     def set_code(self, code: str) -> None:
         parsed = Code.parse(code)
-        with self._turn():
+        with self._turns:
             self._only_code()
             self._got_code(parsed)
 
     def input_code(self) -> CodeInput:
-        with self._turn():
+        with self._turns:
             self._only_code()
             self._lister.refresh()
         return self._input
 
     def say(self, plaintext: bytes) -> None:
-        with self._turn():
+        with self._turns:
             self._still_open()
             self._send.send(plaintext)
 
@@ -169,23 +140,23 @@ class Boss:
 
     def message_taken(self) -> None:
         """The application has been given one more message."""
-        with self._turn():
+        with self._turns:
             self.memory.heard += 1
 
     def close(self) -> None:
-        with self._turn():
+        with self._turns:
             if self.mood is None:
                 self._close(Mood.HAPPY if self._proven else Mood.LONELY)
 
     def leave(self) -> None:
         """Go, with whatever is unfinished at the server: to resume, or because it is gone."""
-        with self._turn():
+        with self._turns:
             self._connection.stop()
 
     # -- what the link tells ----------------------------------------------------------------------
 
     def received(self, text: bytes) -> None:
-        with self._turn():
+        with self._turns:
             self._connection.healthy()
             try:
                 message = wire.decode(text)
@@ -198,7 +169,7 @@ class Boss:
                 self._fail(Mood.ERRORY, WormholeError("an internal error; the log has it"))
 
     def lost(self) -> None:
-        with self._turn():
+        with self._turns:
             self._connection.lost()
 
     def _hear(self, message: wire.ServerMessage) -> None:
@@ -249,12 +220,12 @@ class Boss:
 
     def _online(self) -> None:
         self._ever_connected = True
-        self._command("bind", appid=self.memory.appid, side=self.memory.side)
+        self._turns.say("bind", appid=self.memory.appid, side=self.memory.side)
         for machine in self._columns:
             machine.connected()
 
     def _offline(self) -> None:
-        self._outbox.clear()
+        self._turns.forget()
         for machine in self._columns:
             machine.lost()
 
@@ -277,17 +248,17 @@ class Boss:
         self._got_code(code)
 
     def _refresh(self) -> None:
-        with self._turn():
+        with self._turns:
             self._lister.refresh()
 
     def _claim(self, nameplate: str) -> None:
-        with self._turn():
+        with self._turns:
             if self.memory.nameplate not in {None, nameplate}:
                 raise OnlyOneCodeError("another nameplate is claimed already")
             self._nameplate.choose(nameplate)
 
     def _got_code(self, code: Code) -> None:
-        with self._turn():
+        with self._turns:
             self._claim(code.nameplate)
             self.memory.code = str(code)
             self._tell(self._delegate.wormhole_got_code, str(code))
@@ -350,10 +321,13 @@ class Boss:
         if nameplate_done and self.memory.mailbox_stage is MailboxStage.DONE:
             self._connection.stop()
 
-    # -- turns ------------------------------------------------------------------------------------
+    # -- small things -----------------------------------------------------------------------------
 
-    def _command(self, kind: str, **keys: Any) -> None:
-        self._outbox.append(wire.command(kind, **keys))
+    def _transmit(self, text: bytes) -> None:
+        self._connection.send(text)
+
+    def _unwritten(self, error: Exception) -> None:
+        self._give_up(WormholeError(f"the journal cannot be written: {error}"))
 
     def _tell(self, call: Callable[..., object], *args: object) -> None:
         self._eventual.send(lambda: call(*args))
@@ -367,27 +341,3 @@ class Boss:
     def _still_open(self) -> None:
         if self.mood is not None or self.over:
             raise WormholeClosed("the wormhole is closed")
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if not self._depth:
-                self._settle()
-
-    def _settle(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        if self._journal is not None and (memory := self.memory.dump()) != self._written:
-            try:
-                self._journal(memory)
-            except Exception as error:  # whatever it does, the server must not be told
-                self._log.failure("the journal cannot be written")
-                self._journal = None
-                self._give_up(WormholeError(f"the journal cannot be written: {error}"))
-                return
-            self._written = memory
-        for text in outbox:
-            self._connection.send(text)

@@ -17,6 +17,7 @@ from wormhole_client.diagnosis import advice
 from wormhole_client.hints import RelayHint
 from wormhole_client.network import Internet, WebSocketAddress
 from wormhole_client.probes import Probe
+from wormhole_client.relay_probe import relay
 
 STEP_SECONDS: Final = 30.0  # more than every wait within a step
 RELAY_SECONDS: Final = 300.0  # for the bytes; a relay that does not pair is noticed before
@@ -125,7 +126,7 @@ class Check:
 
     def _relay(self, name: str, probe: Probe, first: RelayHint, second: RelayHint) -> _Step:
         async def work() -> tuple[str, float]:
-            seconds, speed = await probes.relay(probe, first, second, self.size)
+            seconds, speed = await relay(probe, first, second, self.size)
             return f"paired in {seconds * 1000:.0f} ms, {speed / 2**20:.1f} MiB/s", speed
 
         return _Step(name, work, seconds=RELAY_SECONDS)

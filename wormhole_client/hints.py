@@ -93,7 +93,7 @@ def _parse_ways(items: Iterable[object]) -> Iterable[TcpHint | UrlHint]:
     for item in items:
         kind = item.get("type") if isinstance(item, dict) else None
         try:
-            if kind in {"direct-tcp-v1", "tor-tcp-v1"}:
+            if kind == "direct-tcp-v1" or kind == "tor-tcp-v1":  # noqa: PLR1714 - may be unhashable
                 tcp = msgspec.convert(item, _Tcp)
                 if tcp.hostname and 0 < tcp.port <= LARGEST_PORT:
                     yield TcpHint(tcp.hostname, tcp.port, tcp.priority, kind == "tor-tcp-v1")

@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 from wormhole_client import probes
 from wormhole_client.network import Internet
 from wormhole_client.probes import Probe
+from wormhole_client.relay_probe import relay
 from wormhole_client.terminal import say
 
 ITEM_SECONDS: Final = 300.0  # after which one exchange, or one pair, counts as failed
@@ -130,7 +131,7 @@ async def load(reactor: Any, options: argparse.Namespace) -> None:
 
     async def pair() -> None:
         way = options.transit_helper
-        await probes.relay(probe, way, way, options.size)
+        await relay(probe, way, way, options.size)
         pairs.moved += options.size
 
     if options.idle:

@@ -5,21 +5,22 @@ with Deferreds or with a delegate. Owns no rules; those are the boss's and its m
 
 import random
 import secrets
-from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from wormhole_client.boss import Boss, Delegate
+from wormhole_client.boss import Boss
 from wormhole_client.code_input import CodeInput
 from wormhole_client.codes import DEFAULT_WORDS, choose_words
 from wormhole_client.connection import Dial
-from wormhole_client.errors import LonelyError, Mood, WormholeClosed, WormholeError
-from wormhole_client.eventual import EventualQueue, OneShotObserver, SequenceObserver
+from wormhole_client.delegate import Delegate
+from wormhole_client.errors import LonelyError, Mood, WormholeClosed
+from wormhole_client.eventual import EventualQueue
 from wormhole_client.keys import KEY_SIZE
 from wormhole_client.memory import Journal, Memory
 from wormhole_client.network import Internet, Network
+from wormhole_client.observers import Observers
 from wormhole_client.websocket import rendezvous_dial
 
 SIDE_BYTES: Final = 5
@@ -87,7 +88,7 @@ class Wormhole(Controls):
     after the event; each call gets a Deferred of its own. All fail with the wormhole's error.
     """
 
-    def __init__(self, boss: Boss, observers: "Observers") -> None:
+    def __init__(self, boss: Boss, observers: Observers) -> None:
         self._boss = boss
         self._observers = observers
 
@@ -143,55 +144,6 @@ class Wormhole(Controls):
         self._boss.leave()
         self._observers.fail(WormholeClosed("shut down"))
         return self._observers.left.when_fired().addCallback(lambda _: self.state())
-
-
-class Observers:
-    """Turns what a delegate is told into Deferreds."""
-
-    def __init__(self, eventual: EventualQueue) -> None:
-        self.taken: Callable[[], object] = lambda: None
-        self.welcome = OneShotObserver[dict[str, Any]](eventual)
-        self.code = OneShotObserver[str](eventual)
-        self.key = OneShotObserver[bytes](eventual)
-        self.verifier = OneShotObserver[bytes](eventual)
-        self.versions = OneShotObserver[dict[str, Any]](eventual)
-        self.messages = SequenceObserver[bytes](eventual, self._taken)
-        self.closed = OneShotObserver[Mood](eventual)
-        self.left = OneShotObserver[None](eventual)
-
-    def _taken(self) -> None:
-        self.taken()
-
-    def fail(self, error: WormholeError) -> None:
-        failed = Failure(error)
-        for observer in (self.welcome, self.code, self.key, self.verifier, self.versions):
-            observer.fire(failed)
-        self.messages.fail(failed)
-
-    def wormhole_got_welcome(self, welcome: dict[str, Any]) -> None:
-        self.welcome.fire(welcome)
-
-    def wormhole_got_code(self, code: str) -> None:
-        self.code.fire(code)
-
-    def wormhole_got_unverified_key(self, key: bytes) -> None:
-        self.key.fire(key)
-
-    def wormhole_got_verifier(self, verifier: bytes) -> None:
-        self.verifier.fire(verifier)
-
-    def wormhole_got_versions(self, versions: dict[str, Any]) -> None:
-        self.versions.fire(versions)
-
-    def wormhole_got_message(self, plaintext: bytes) -> None:
-        self.messages.fire(plaintext)
-
-    def wormhole_failed(self, error: WormholeError) -> None:
-        self.fail(error)
-
-    def wormhole_closed(self, mood: Mood | None) -> None:
-        self.left.fire(None)
-        self.closed.fire(mood or Mood.ERRORY)
 
 
 def new_memory(appid: str, relay_url: str, versions: dict[str, Any] | None = None) -> Memory:

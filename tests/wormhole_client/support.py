@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from wormhole_client.connection import Link, LinkOwner
 from wormhole_client.eventual import EventualQueue
 from wormhole_client.memory import Journal, Memory
-from wormhole_client.wormhole import Observers, Wormhole, begin
+from wormhole_client.wormhole import Wormhole, begin
 
 Said = dict[str, Any]
 
@@ -183,7 +183,6 @@ class World:
             journal=journal,
             eventual=EventualQueue(self.clock),
         )
-        assert isinstance(observers, Observers)
         return Wormhole(boss, observers)
 
     def settle(self) -> None:

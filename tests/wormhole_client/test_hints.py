@@ -67,6 +67,8 @@ class ParseTests(SynchronousTestCase):
             {**DIRECT, "port": "4000"},
             {**DIRECT, "hostname": ""},
             {**DIRECT, "hostname": 4},
+            {**DIRECT, "type": []},
+            {**DIRECT, "type": {}},
             {"type": "relay-v1"},
             {"type": "relay-v1", "hints": "x"},
             {"type": "relay-v1", "hints": [{"type": "websocket-v1", "url": "http://x"}]},
