@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test test-system lint format clean
+.PHONY: serve test test-system lint format bench-rendezvous clean
 
 serve: $(VENV)/.serve
 	$(BIN)/wormhole-server run
@@ -18,6 +18,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-rendezvous: $(VENV)/.dev
+	$(BIN)/python -m bench.rendezvous
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -83,7 +83,8 @@ class Allocator:
             return False
         if now < until:
             return True
-        del self._full[app, digits]
+        # Where operations run in worker threads, `freed` may be forgetting it at the same time.
+        self._full.pop((app, digits), None)
         return False
 
     def _short(self, tx: Transaction, app: str) -> str | None:
@@ -114,11 +115,13 @@ class Allocator:
 
     def _gap(self, tx: Transaction, app: str, digits: int, start: int) -> str | None:
         expected = start
-        while True:
+        # Compared as text, a number of one digit more would stand before all that are left.
+        while expected < 10**digits:
             rows = tx.all(_WALK, the_app=app, the_digits=digits, the_first=str(expected))
             for (name,) in rows:
                 if int(name) != expected:
                     return str(expected)
                 expected += 1
-            if len(rows) < _WALK_ROWS:
-                return str(expected) if expected < 10**digits else None
+            if len(rows) < _WALK_ROWS and expected < 10**digits:
+                return str(expected)
+        return None

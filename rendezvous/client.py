@@ -50,15 +50,22 @@ class Wire(Protocol):
 
 
 class _Turn:
-    """A command whose answer leaves when it is ready and all before it have left."""
+    """
+    A command whose answer leaves when it is ready and all before it have left.
 
-    __slots__ = ("incoming", "payload", "ready", "reply")
+    :ivar granted: what the ledger was asked and what it said, for what follows from it.
+    :ivar told: whether everybody else knows of it.
+    """
+
+    __slots__ = ("granted", "incoming", "payload", "ready", "reply", "told")
 
     def __init__(self, incoming: Incoming, payload: bytes) -> None:
         self.incoming = incoming
         self.payload = payload
         self.ready = False
         self.reply: Reply | Refusal | None = None
+        self.granted: tuple[Request, Result] | None = None
+        self.told = False
 
 
 class Client:
@@ -71,6 +78,7 @@ class Client:
     __slots__ = (
         "_clock",
         "_conversation",
+        "_dropped",
         "_frame_of",
         "_full",
         "_gone",
@@ -100,6 +108,7 @@ class Client:
         self._conversation = Conversation()
         self._lane = rendezvous.new_lane()
         self._gone = False
+        self._dropped = False
         self._turns: deque[_Turn] = deque()
         self._subscription: Subscription | None = None
         self._present: set[Address] = set()
@@ -121,6 +130,8 @@ class Client:
 
     def received(self, payload: bytes) -> None:
         """One command."""
+        if self._dropped:
+            return
         try:
             self._take(payload)
         except Exception:  # ours, whatever it is
@@ -137,9 +148,10 @@ class Client:
         self._turns.clear()
 
     def full(self) -> None:
-        """The wire holds enough; what is sent from now on is counted."""
-        self._full = True
-        self._waiting_bytes = 0
+        """The wire holds enough, and says so at every write: what is sent from now on is counted."""
+        if not self._full:
+            self._full = True
+            self._waiting_bytes = 0
 
     def drained(self) -> None:
         """The client has read what waited for it."""
@@ -174,6 +186,7 @@ class Client:
             self._settle(turn, step.reply)
         else:
             self._ask(turn, step)
+        self._hold_input_if_needed()
 
     def _ask(self, turn: _Turn, request: Request) -> None:
         if isinstance(request, requests.OpenMailbox):
@@ -185,13 +198,16 @@ class Client:
             self._granted, self._refused, callbackArgs=(turn, request), errbackArgs=(turn, request)
         )
         result.addErrback(self._answer_broken, turn.payload)
-        self._hold_input_if_needed()
 
     def _granted(self, result: Result, turn: _Turn, request: Request) -> None:
-        if not self._gone:
-            self._settle(turn, self._conversation.answer(request, result))
-            self._follow(result, request)
-        self._rendezvous.performed(request, result)
+        if self._gone:
+            # Others may have to hear of it all the same.
+            self._rendezvous.performed(request, result)
+            return
+        turn.granted = request, result
+        self._settle(turn, self._conversation.answer(request, result))
+        # Others do not wait until this client has read what comes before its answer.
+        self._tell(turn)
 
     def _refused(self, failure: Failure, turn: _Turn, request: Request) -> None:
         refusal = failure.value
@@ -208,8 +224,8 @@ class Client:
         self._conversation.take_back(request)
         self._settle(turn, refusal)
 
-    def _follow(self, result: Result, request: Request) -> None:
-        """What a result changes for this connection, after its answer."""
+    def _follow(self, request: Request, result: Result) -> None:
+        """What a result changes for this connection, after its answer and before the next."""
         match result:
             case requests.Claimed(_, mailbox):
                 self._arrive((self._conversation.app or "", mailbox))
@@ -221,11 +237,20 @@ class Client:
             case _:
                 pass
 
+    def _tell(self, turn: _Turn) -> None:
+        """What a result changes for everybody, once."""
+        if turn.granted is not None and not turn.told:
+            turn.told = True
+            self._rendezvous.performed(*turn.granted)
+
     def _settle(self, turn: _Turn, reply: Reply | Refusal | None) -> None:
         turn.reply = reply
         turn.ready = True
+        self._give_ready()
+
+    def _give_ready(self) -> None:
         turns = self._turns
-        while turns and turns[0].ready:
+        while turns and turns[0].ready and not self._replaying:
             self._give(turns.popleft())
         if self._holding_input and len(turns) <= self._rendezvous.limits.pending_commands // 2:
             self._holding_input = False
@@ -239,6 +264,9 @@ class Client:
             self._send(messages.error(turn.reply.text, turn.payload, now))
         elif turn.reply is not None:
             self._send(turn.reply(now))
+        if turn.granted is not None:
+            self._follow(*turn.granted)
+            self._tell(turn)
 
     def _answer_broken(self, failure: Failure, payload: bytes) -> None:
         """An exception that nobody foresaw, outside the ledger: this conversation cannot be trusted."""
@@ -268,10 +296,15 @@ class Client:
         if self._subscription is not None:
             self._rendezvous.subscriptions.unsubscribe(self._subscription)
             self._subscription = None
+            self._wanted_page = None
 
     def _deliver(self, stored: Sequence[StoredMessage]) -> None:
-        for message in stored:
-            self._write(self._frame_of(message))
+        try:
+            for message in stored:
+                self._write(self._frame_of(message))
+        except Exception:  # the listener's fault, not that of whoever stored the message
+            self._log_broken(Failure())
+            self._drop(DropReason.INTERNAL)
 
     def _fetch(self, number: int) -> None:
         if self._full:
@@ -283,6 +316,12 @@ class Client:
     def _page(self, page: Page) -> None:
         if self._subscription is not None:
             self._subscription.page(page.messages, page.latest)
+            self._give_ready()
+
+    @property
+    def _replaying(self) -> bool:
+        """What was stored before `open` comes before the answer of whatever was asked after it."""
+        return self._subscription is not None and self._subscription.replaying
 
     def _no_page(self, failure: Failure) -> None:
         """Without its messages the connection is of no use; the client comes back for them."""
@@ -307,6 +346,8 @@ class Client:
         self._write(text_frame(payload))
 
     def _write(self, frame: bytes) -> None:
+        if self._dropped:
+            return
         if self._full:
             self._waiting_bytes += len(frame)
             if self._waiting_bytes > self._rendezvous.limits.send_buffer_bytes:
@@ -315,6 +356,7 @@ class Client:
         self._wire.write(frame)
 
     def _drop(self, reason: DropReason, *, flush: bool = False) -> None:
-        if not self._gone:
+        if not self._gone and not self._dropped:
+            self._dropped = True
             self._observer.dropped(reason)
             self._wire.drop(flush=flush)

@@ -10,7 +10,7 @@ import sqlite3
 
 import sqlalchemy as sa
 from sqlalchemy import URL, Engine, NullPool, event
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.base import ReactorBase
 
 from rendezvous.ledger import Runner
 from rendezvous.ledger_sqlite import SqliteRunner
@@ -20,10 +20,6 @@ from rendezvous.worker import Worker
 # At start and in commands of the operator's another process may hold the lock for a moment.
 _SQLITE_OPEN_SECONDS = 10.0
 _POSTGRES_CONNECT_SECONDS = 5
-
-
-class Reactor(IReactorTime, IReactorFromThreads):
-    """What a ledger needs of the reactor."""
 
 
 def open_engine(url: URL) -> Engine:
@@ -71,7 +67,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def open_runners(
-    reactor: Reactor, engine: Engine, observer: Observer, *, lanes: int = 2
+    reactor: ReactorBase, engine: Engine, observer: Observer, *, lanes: int = 2
 ) -> list[Runner]:
     """
     What a ledger needs to run on a database whose tables are there.

@@ -136,6 +136,7 @@ class PostgresRunner:
             tx = Transaction(cursor, self._engine.dialect, partial(_try_lock, cursor))
             for job in jobs:
                 job.run(tx)
+            tx.finish()
             began = self._clock.seconds()
             self._unanswered = row[0] if row else None
             connection.commit()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 
 from sqlalchemy import Dialect
@@ -61,7 +62,7 @@ class SqliteRunner:
         self._connection = connection
         self._worker = worker
         self._observer = observer
-        self._tx = Transaction(connection.cursor(), dialect)
+        self._dialect = dialect
         self._batches: deque[Sequence[Job]] = deque()
         self._done: Callable[[], object] = _nothing
         self._give_up_at = 0.0
@@ -91,8 +92,13 @@ class SqliteRunner:
             # At once the right to write, lest a lock be met half-way.
             self._connection.execute("BEGIN IMMEDIATE")
             before = self._connection.total_changes
-            for job in jobs:
-                job.run(self._tx)
+            # Closed before the end: a read that was not finished would outlive the transaction, and the
+            # next could not begin once another process has written.
+            with closing(self._connection.cursor()) as cursor:
+                tx = Transaction(cursor, self._dialect)
+                for job in jobs:
+                    job.run(tx)
+                tx.finish()
             if self._connection.total_changes != before:
                 self._worker.do(self._commit)
                 return False

@@ -73,7 +73,6 @@ class Mailbox:
     second_mood: str | None
     second_came: float | None
     crowded: bool
-    latest: int
     created: float
     used: float
 
@@ -118,12 +117,14 @@ _NEW_MAILBOX = prepare(
         first_open=sa.true(),
         second_open=sa.false(),
         crowded=sa.false(),
-        latest=sa.literal_column("0"),
         created=_P("now"),
         used=_P("now"),
     )
     .inline()
 )
+
+
+_MAILBOX_COLUMNS = len(attrs.fields(Mailbox))
 
 
 def _update(table: sa.Table, **values: Any) -> Statement:
@@ -133,60 +134,116 @@ def _update(table: sa.Table, **values: Any) -> Statement:
 _JOIN_NAMEPLATE = _update(_N, second_side=_P("the_side"), second_came=_P("now"), used=_P("now"))
 _TOUCH_NAMEPLATE = _update(_N, used=_P("now"))
 _CROWD_NAMEPLATE = _update(_N, crowded=sa.true())
-_FIRST_RELEASED = _update(_N, first_released=sa.true(), used=_P("now"))
-_SECOND_RELEASED = _update(_N, second_released=sa.true(), used=_P("now"))
+_RELEASE = prepare(
+    sa.update(_N)
+    .where(
+        *_this_nameplate,
+        sa.or_(_N.c.first_side == _P("the_side"), _N.c.second_side == _P("the_side")),
+    )
+    .values(
+        first_released=sa.or_(_N.c.first_released, _N.c.first_side == _P("the_side")),
+        second_released=sa.or_(
+            _N.c.second_released,
+            sa.func.coalesce(_N.c.second_side == _P("the_side"), sa.false()),
+        ),
+        used=_P("now"),
+    )
+    .returning(*_columns(_N, Nameplate))
+)
 _DELETE_NAMEPLATE = prepare(sa.delete(_N).where(_N.c.id == _P("the_id")))
 _JOIN_MAILBOX = _update(
     _M, second_side=_P("the_side"), second_open=sa.true(), second_came=_P("now"), used=_P("now")
+)
+_JOIN_AS_SECOND = prepare(
+    sa.update(_M)
+    .where(*_this_mailbox, _M.c.second_side.is_(None), _M.c.first_side != _P("the_side"))
+    .values(
+        second_side=_P("the_side"), second_open=sa.true(), second_came=_P("now"), used=_P("now")
+    )
 )
 _TOUCH_MAILBOX = _update(_M, used=_P("now"))
 _CROWD_MAILBOX = _update(_M, crowded=sa.true())
 _FIRST_OPEN = _update(_M, first_open=sa.true(), first_mood=sa.null(), used=_P("now"))
 _SECOND_OPEN = _update(_M, second_open=sa.true(), second_mood=sa.null(), used=_P("now"))
-_FIRST_CLOSED = _update(_M, first_open=sa.false(), first_mood=_P("the_mood"), used=_P("now"))
-_SECOND_CLOSED = _update(_M, second_open=sa.false(), second_mood=_P("the_mood"), used=_P("now"))
+_first_closes = sa.and_(_M.c.first_side == _P("the_side"), _M.c.first_open)
+_second_closes = sa.and_(
+    sa.func.coalesce(_M.c.second_side == _P("the_side"), sa.false()), _M.c.second_open
+)
+_CLOSE = prepare(
+    sa.update(_M)
+    .where(*_this_mailbox, sa.or_(_first_closes, _second_closes))
+    .values(
+        first_open=sa.and_(_M.c.first_open, sa.not_(_first_closes)),
+        first_mood=sa.case((_first_closes, _P("the_mood")), else_=_M.c.first_mood),
+        second_open=sa.and_(_M.c.second_open, sa.not_(_second_closes)),
+        second_mood=sa.case((_second_closes, _P("the_mood")), else_=_M.c.second_mood),
+        used=_P("now"),
+    )
+    .returning(
+        *_columns(_M, Mailbox),
+        # Whether the nameplate still leads here.
+        sa.select(sa.func.count())
+        .select_from(_N)
+        .where(
+            _N.c.app == _M.c.app,
+            _N.c.digits == sa.func.length(_M.c.nameplate),
+            _N.c.name == _M.c.nameplate,
+            _N.c.mailbox == _M.c.mailbox,
+        )
+        .scalar_subquery(),
+    )
+)
 _DELETE_MAILBOX = prepare(sa.delete(_M).where(_M.c.id == _P("the_id")))
-_DELETE_MESSAGES = prepare(sa.delete(_S).where(_S.c.mailbox_id == _P("the_id")))
+_DELETE_MESSAGES = prepare(
+    sa.delete(_S).where(_S.c.mailbox_id == _P("the_id"), _S.c.number <= MAX_DELETE_MESSAGES)
+)
 _DISCARD_MAILBOX = prepare(
     sa.insert(schema.discarded_mailboxes).values(mailbox_id=_P("the_id")).inline()
 )
-# The row stays locked until the commit: two who add to one mailbox get their numbers in the order of
-# their commits, on whichever instance.
-_NEXT_NUMBER = prepare(
-    sa.update(_M)
-    .where(
-        *_this_mailbox,
-        sa.or_(
-            sa.and_(_M.c.first_side == _P("the_side"), _M.c.first_open),
-            sa.and_(_M.c.second_side == _P("the_side"), _M.c.second_open),
-        ),
-    )
-    .values(latest=_M.c.latest + sa.literal_column("1"))
-    .returning(_M.c.id, _M.c.latest)
-)
+# One statement, for it runs ten times in an exchange. Whoever adds has the mailbox's turn until the commit
+# (see `operations`), so that numbers follow the order of the commits on whichever instance.
+_next_number = (
+    sa.select(sa.func.coalesce(sa.func.max(_S.c.number), sa.literal_column("0")))
+    .where(_S.c.mailbox_id == _M.c.id)
+    .scalar_subquery()
+) + sa.literal_column("1")
 _NEW_MESSAGE = prepare(
     sa.insert(_S)
-    .values(
-        mailbox_id=_P("the_id"),
-        number=_P("the_number"),
-        side=_P("the_side"),
-        phase=_P("the_phase"),
-        body=_P("the_body"),
-        message_id=_P("the_message_id"),
-        received=_P("now"),
+    .from_select(
+        ["mailbox_id", "number", "side", "phase", "body", "message_id", "received"],
+        sa.select(
+            _M.c.id,
+            _next_number,
+            sa.cast(_P("the_side"), sa.Text),
+            sa.cast(_P("the_phase"), sa.Text),
+            sa.cast(_P("the_body"), sa.Text),
+            sa.cast(_P("the_message_id"), sa.Text),
+            sa.cast(_P("now"), sa.Double),
+        ).where(
+            *_this_mailbox,
+            sa.or_(
+                sa.and_(_M.c.first_side == _P("the_side"), _M.c.first_open),
+                sa.and_(_M.c.second_side == _P("the_side"), _M.c.second_open),
+            ),
+        ),
     )
-    .inline()
+    .returning(_S.c.number)
 )
-_READ_MESSAGES = prepare(
-    sa.select(*_columns(_S, StoredMessage))
-    .where(_S.c.mailbox_id == _P("the_id"), _S.c.number >= _P("the_number"))
+_OPEN = prepare(
+    sa.select(*_columns(_M, Mailbox), *_columns(_S, StoredMessage))
+    .join_from(
+        _M, _S, sa.and_(_S.c.mailbox_id == _M.c.id, _S.c.number >= _P("the_number")), isouter=True
+    )
+    .where(*_this_mailbox)
+    .with_for_update(of=_M)
     .order_by(_S.c.number)
-    .limit(PAGE_MESSAGES)
+    # One more tells whether there are more.
+    .limit(PAGE_MESSAGES + 1)
 )
 _NAMES = prepare(
     sa.select(_N.c.name)
     .where(_N.c.app == _P("the_app"))
-    .order_by(_N.c.digits)
+    .order_by(_N.c.digits, _N.c.name)
     .limit(_P("the_most"))
 )
 
@@ -212,7 +269,13 @@ def claim(
     elif side == plate.second_side:
         released = plate.second_released
     elif plate.second_side is None:
-        enter(tx, app, side, plate.mailbox, now)
+        joined = tx.run(
+            _JOIN_AS_SECOND, the_app=app, the_mailbox=plate.mailbox, the_side=side, now=now
+        )
+        if not joined:
+            # Somebody has opened it without the nameplate.
+            box = get_mailbox(tx, app, plate.mailbox)
+            _enter(tx, box, app, side, plate.mailbox, now)
         tx.run(_JOIN_NAMEPLATE, the_id=plate.id, the_side=side, now=now)
         return Claimed(name, plate.mailbox)
     else:
@@ -245,46 +308,35 @@ def claim_free(
 
 def release(tx: Transaction, app: str, side: str, name: str, usage: Usage, now: float) -> Released:
     """Take `side` out of the nameplate; the last one out takes the nameplate along."""
-    plate = get_nameplate(tx, app, name)
-    if plate is None or side not in (plate.first_side, plate.second_side):
+    row = tx.one(_RELEASE, the_app=app, the_digits=len(name), the_name=name, the_side=side, now=now)
+    if row is None:
         return Released()
-    first = plate.first_released or side == plate.first_side
-    second = plate.second_side is None or plate.second_released or side == plate.second_side
-    if first and second:
+    plate = Nameplate(*row)
+    if plate.first_released and (plate.second_side is None or plate.second_released):
         return Released(retire_nameplate(tx, plate, usage, now))
-    if side == plate.first_side:
-        if not plate.first_released:
-            tx.run(_FIRST_RELEASED, the_id=plate.id, now=now)
-    elif not plate.second_released:
-        tx.run(_SECOND_RELEASED, the_id=plate.id, now=now)
     return Released()
 
 
-def enter(tx: Transaction, app: str, side: str, mailbox: str, now: float) -> Mailbox | None:
+def _enter(
+    tx: Transaction, box: Mailbox | None, app: str, side: str, mailbox: str, now: float
+) -> None:
     """
-    Let `side` take part in the mailbox, making it where it is new.
+    Let `side` take part in the mailbox, which is `box` where it is there already.
 
-    :return: the mailbox as it was before; None where it is new.
     :raises Refusal: CROWDED, two other sides have it.
     """
-    box = get_mailbox(tx, app, mailbox)
     if box is None:
         _new_mailbox(tx, app, side, mailbox, None, now)
-    elif side == box.first_side:
-        if not box.first_open:
-            tx.run(_FIRST_OPEN, the_id=box.id, now=now)
-        elif now - box.used >= TOUCH_SECONDS:
-            tx.run(_TOUCH_MAILBOX, the_id=box.id, now=now)
-    elif side == box.second_side:
-        if not box.second_open:
-            tx.run(_SECOND_OPEN, the_id=box.id, now=now)
+    elif side in (box.first_side, box.second_side):
+        first = side == box.first_side
+        if not (box.first_open if first else box.second_open):
+            tx.run(_FIRST_OPEN if first else _SECOND_OPEN, the_id=box.id, now=now)
         elif now - box.used >= TOUCH_SECONDS:
             tx.run(_TOUCH_MAILBOX, the_id=box.id, now=now)
     elif box.second_side is None:
         tx.run(_JOIN_MAILBOX, the_id=box.id, the_side=side, now=now)
     else:
         _crowd(tx, box)
-    return box
 
 
 def open_mailbox(tx: Transaction, app: str, side: str, mailbox: str, now: float) -> Page:
@@ -293,18 +345,14 @@ def open_mailbox(tx: Transaction, app: str, side: str, mailbox: str, now: float)
 
     :raises Refusal: CROWDED, two other sides have it.
     """
-    box = enter(tx, app, side, mailbox, now)
-    if box is None or not box.latest:
-        return Page([], 0)
-    return Page(_read(tx, box.id, 1), box.latest)
+    box, page = _look_into(tx, app, mailbox, 1)
+    _enter(tx, box, app, side, mailbox, now)
+    return page
 
 
 def read_page(tx: Transaction, app: str, mailbox: str, number: int) -> Page:
     """A page of messages from `number` on; an empty one where the mailbox is gone."""
-    box = get_mailbox(tx, app, mailbox)
-    if box is None:
-        return Page([], 0)
-    return Page(_read(tx, box.id, number), box.latest)
+    return _look_into(tx, app, mailbox, number)[1]
 
 
 def add(
@@ -323,21 +371,19 @@ def add(
     :param message_id: JSON.
     :raises Refusal: ADD_BEFORE_OPEN, `side` does not have the mailbox open.
     """
-    row = tx.one(_NEXT_NUMBER, the_app=app, the_mailbox=mailbox, the_side=side)
-    if row is None:
-        raise Refusal(ErrorKind.ADD_BEFORE_OPEN)
-    mailbox_id, number = row
-    tx.run(
+    row = tx.one(
         _NEW_MESSAGE,
-        the_id=mailbox_id,
-        the_number=number,
+        the_app=app,
+        the_mailbox=mailbox,
         the_side=side,
         the_phase=phase,
         the_body=body,
         the_message_id=message_id,
         now=received,
     )
-    return Added(StoredMessage(number, side, phase, body, message_id, received))
+    if row is None:
+        raise Refusal(ErrorKind.ADD_BEFORE_OPEN)
+    return Added(StoredMessage(row[0], side, phase, body, message_id, received))
 
 
 def close(
@@ -349,30 +395,34 @@ def close(
     :param mood: as the client says it.
     :raises Refusal: CROWDED, two other sides have it.
     """
-    box = get_mailbox(tx, app, mailbox)
-    if box is None:
-        return Closed()
-    said = mood_of_client(mood).value
-    if side == box.first_side:
-        if not box.first_open:
-            return Closed()
-        box = attrs.evolve(box, first_open=False, first_mood=said)
-        leave = _FIRST_CLOSED
-    elif side == box.second_side:
-        if not box.second_open:
-            return Closed()
-        box = attrs.evolve(box, second_open=False, second_mood=said)
-        leave = _SECOND_CLOSED
-    elif box.second_side is None:
-        return Closed()
-    else:
-        _crowd(tx, box)
+    row = tx.one(
+        _CLOSE,
+        the_app=app,
+        the_mailbox=mailbox,
+        the_side=side,
+        the_mood=mood_of_client(mood).value,
+        now=now,
+    )
+    if row is None:
+        return _close_as_stranger(tx, app, side, mailbox)
+    box = Mailbox(*row[:-1])
     if box.first_open or box.second_open:
-        tx.run(leave, the_id=box.id, the_mood=said, now=now)
         return Closed()
     two = box.second_side is not None
     how = mood_of_mailbox(box.first_mood, box.second_mood, two=two, crowded=box.crowded)
-    return retire_mailbox(tx, box, how, usage, now)
+    return retire_mailbox(tx, box, how, usage, now, has_nameplate=bool(row[-1]))
+
+
+def _close_as_stranger(tx: Transaction, app: str, side: str, mailbox: str) -> Closed:
+    """There is nothing that `side` has open; only one that could not have had it is refused."""
+    box = get_mailbox(tx, app, mailbox)
+    if (
+        box is not None
+        and box.second_side is not None
+        and side not in (box.first_side, box.second_side)
+    ):
+        _crowd(tx, box)
+    return Closed()
 
 
 def retire_nameplate(
@@ -388,19 +438,31 @@ def retire_nameplate(
     return mood
 
 
-def retire_mailbox(tx: Transaction, box: Mailbox, mood: Mood, usage: Usage, now: float) -> Closed:
-    """Remove a mailbox with its messages and the nameplate that still points to it."""
+def retire_mailbox(
+    tx: Transaction,
+    box: Mailbox,
+    mood: Mood,
+    usage: Usage,
+    now: float,
+    *,
+    has_nameplate: bool = True,
+) -> Closed:
+    """
+    Remove a mailbox with its messages and the nameplate that still points to it.
+
+    :param has_nameplate: False where it is known that none does.
+    """
     nameplate_mood = None
-    if box.nameplate is not None:
+    if box.nameplate is not None and has_nameplate:
         plate = get_nameplate(tx, box.app, box.nameplate)
         # By now the name may lead elsewhere.
         if plate is not None and plate.mailbox == box.mailbox:
             forced = mood if mood is Mood.PRUNEY else None
             nameplate_mood = retire_nameplate(tx, plate, usage, now, forced)
-    if box.latest > MAX_DELETE_MESSAGES:
+    deleted = tx.run(_DELETE_MESSAGES, the_id=box.id)
+    if deleted >= MAX_DELETE_MESSAGES:
+        # There may be more.
         tx.run(_DISCARD_MAILBOX, the_id=box.id)
-    elif box.latest:
-        tx.run(_DELETE_MESSAGES, the_id=box.id)
     tx.run(_DELETE_MAILBOX, the_id=box.id)
     named = box.nameplate is not None
     usage.mailbox_retired(tx, box.app, mood, box.created, box.second_came, now, nameplate=named)
@@ -431,13 +493,20 @@ def _crowd(tx: Transaction, box: Mailbox) -> NoReturn:
     raise Refusal(ErrorKind.CROWDED)
 
 
-def _read(tx: Transaction, mailbox_id: int, number: int) -> list[StoredMessage]:
-    page: list[StoredMessage] = []
+def _look_into(tx: Transaction, app: str, mailbox: str, number: int) -> tuple[Mailbox | None, Page]:
+    """The mailbox, and the page of its messages that begins with `number`."""
+    box = None
+    messages: list[StoredMessage] = []
     room = PAGE_BYTES
-    for row in tx.each(_READ_MESSAGES, the_id=mailbox_id, the_number=number):
-        message = StoredMessage(*row)
-        page.append(message)
+    for row in tx.each(_OPEN, the_app=app, the_mailbox=mailbox, the_number=number):
+        if box is None:
+            box = Mailbox(*row[:_MAILBOX_COLUMNS])
+            if row[_MAILBOX_COLUMNS] is None:
+                break
+        message = StoredMessage(*row[_MAILBOX_COLUMNS:])
+        if room <= 0 or len(messages) == PAGE_MESSAGES:
+            # There are more than the page takes.
+            return box, Page(messages, message.number)
+        messages.append(message)
         room -= len(message.body)
-        if room <= 0:
-            break
-    return page
+    return box, Page(messages, messages[-1].number if messages else 0)

@@ -124,7 +124,8 @@ class Page:
     """
     Answers OpenMailbox: the messages from the first one wanted on, as many as one page takes.
 
-    :ivar latest: the number of the newest message in the mailbox, 0 where there is none.
+    :ivar latest: the number of the newest message that is known of, 0 where the page is empty: behind
+        the last of the page where there are more.
     """
 
     messages: list[StoredMessage]

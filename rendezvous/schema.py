@@ -75,8 +75,6 @@ mailboxes = Table(
     Column("second_mood", Text),
     Column("second_came", Double),
     Column("crowded", Boolean, nullable=False),
-    # The number of the newest message; they count from 1 without gaps.
-    Column("latest", Integer, nullable=False),
     Column("created", Double, nullable=False),
     Column("used", Double, nullable=False),
     UniqueConstraint("app", "mailbox"),
@@ -89,6 +87,7 @@ messages = Table(
     metadata,
     # Of `mailboxes`, or of `discarded_mailboxes`: a large one is emptied after it has gone.
     Column("mailbox_id", _Key, nullable=False),
+    # From 1, without gaps, in the order of the commits.
     Column("number", Integer, nullable=False),
     Column("side", Text, nullable=False),
     Column("phase", Text, nullable=False),

@@ -81,7 +81,7 @@ class Transaction:
     Rows are plain tuples in the order of the statement's columns.
     """
 
-    __slots__ = ("_cursor", "_dialect", "_try_lock")
+    __slots__ = ("_cursor", "_dialect", "_later", "_try_lock")
 
     def __init__(
         self, cursor: Cursor, dialect: Dialect, try_lock: Callable[[str], bool] = _alone
@@ -89,6 +89,7 @@ class Transaction:
         self._cursor = cursor
         self._dialect = dialect
         self._try_lock = try_lock
+        self._later: dict[Statement, list[Parameters]] = {}
 
     def try_lock(self, key: str) -> bool:
         """Take the turn of `key` (see `Ledger.submit`) until the commit, unless another has it."""
@@ -124,3 +125,17 @@ class Transaction:
         """The same statement for each of `rows`."""
         sql, bind = statement.compiled(self._dialect)
         self._cursor.executemany(sql, [bind(row) for row in rows])
+
+    def later(self, statement: Statement, **values: Any) -> None:
+        """
+        Run it before the commit, together with the others of its kind.
+
+        For what no operation of the same batch reads.
+        """
+        self._later.setdefault(statement, []).append(values)
+
+    def finish(self) -> None:
+        """Run what was put off. For whoever commits."""
+        later, self._later = self._later, {}
+        for statement, rows in later.items():
+            self.many(statement, rows)

@@ -30,7 +30,16 @@ class Subscription:
         it; `page` is called with it in time.
     """
 
-    __slots__ = ("_deliver", "_doubtful", "_fetch", "_latest", "_next", "_ready", "address")
+    __slots__ = (
+        "_deliver",
+        "_doubtful",
+        "_fetch",
+        "_latest",
+        "_next",
+        "_ready",
+        "_replay_end",
+        "address",
+    )
 
     def __init__(
         self,
@@ -44,6 +53,8 @@ class Subscription:
         self._next = 1
         # The newest message that is known to be in the mailbox.
         self._latest = 0
+        # The newest message that is known to have been there when the listener came.
+        self._replay_end: int | None = None
         # False while a page is on its way.
         self._ready = False
         # The last page held nothing, though more was known of.
@@ -53,6 +64,9 @@ class Subscription:
         """What was stored when the page was read; `latest` is the newest number of the mailbox then."""
         self._ready = True
         self._latest = max(self._latest, latest)
+        if self._replay_end is None or self.replaying:
+            # A page need not know how many follow it: the replay goes on until one is the last.
+            self._replay_end = latest
         due = [message for message in messages if message.number >= self._next]
         if due:
             self._doubtful = False
@@ -66,11 +80,16 @@ class Subscription:
             self._doubtful = self._next <= self._latest
         self.more()
 
+    @property
+    def replaying(self) -> bool:
+        """Whether something has yet to be delivered that was stored before the listener came."""
+        return self._replay_end is not None and self._next <= self._replay_end
+
     def emptied(self) -> None:
         """The mailbox has gone. Should it come back, its messages count from 1 again."""
         self._doubtful = False
         self._next = 1
-        self._latest = 0
+        self._latest = self._replay_end = 0
 
     def stored(self, message: StoredMessage) -> None:
         """A message has just been stored."""

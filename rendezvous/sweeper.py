@@ -39,11 +39,11 @@ _KEYS = ("expiry",)
 
 @attrs.frozen
 class Lifetimes:
-    """How long what nobody uses is kept, in seconds."""
+    """How long what nobody uses is kept, in seconds; usage records for ever where that is None."""
 
     nameplate_seconds: float = 3600.0
     mailbox_seconds: float = 86400.0
-    usage_seconds: float = 90 * 86400.0
+    usage_seconds: float | None = 90 * 86400.0
     interval_seconds: float = 60.0
 
 
@@ -203,6 +203,8 @@ class Sweeper:
             pass
 
     async def _forget_usage(self) -> None:
+        if self._lifetimes.usage_seconds is None:
+            return
         cutoff = self._clock.seconds() - self._lifetimes.usage_seconds
         for forget in (expiry.forget_usage, *self._forget):
             step = partial(_forget, forget=forget, cutoff=cutoff)

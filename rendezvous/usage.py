@@ -32,7 +32,9 @@ class Usage:
         self, tx: Transaction, app: str, mood: Mood, created: float, came: float | None, now: float
     ) -> None:
         """A nameplate is gone. `came`: when the second side arrived, None if it never did."""
-        tx.run(_ADD_NAMEPLATE, the_app=app, **self._course(created, came, now), the_mood=mood.value)
+        tx.later(
+            _ADD_NAMEPLATE, the_app=app, **self._course(created, came, now), the_mood=mood.value
+        )
 
     def mailbox_retired(
         self,
@@ -46,7 +48,7 @@ class Usage:
         nameplate: bool,
     ) -> None:
         """A mailbox is gone. `nameplate`: whether a nameplate ever led to it."""
-        tx.run(
+        tx.later(
             _ADD_MAILBOX,
             the_app=app,
             **self._course(created, came, now),
@@ -58,7 +60,7 @@ class Usage:
         self, tx: Transaction, app: str, implementation: str, version: str, now: float
     ) -> None:
         """A client said which program it is."""
-        tx.run(
+        tx.later(
             _ADD_CLIENT,
             the_app=app,
             the_start=self._blur(now),

@@ -6,11 +6,12 @@ Owns what the server asks of Autobahn: its options, when a connection counts as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
@@ -28,6 +29,16 @@ from rendezvous.server import Rendezvous
 _GOING_AWAY = 1001
 # A client that is told to go has so long to say goodbye.
 _CLOSE_SECONDS = 2.0
+
+
+class _Timer:
+    """Runs Autobahn's timeouts on our clock; they would run on the global reactor."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    def call_later(self, seconds: float, function: Callable[..., object]) -> IDelayedCall:
+        return self._clock.callLater(seconds, function)
 
 
 @implementer(IPushProducer)
@@ -56,6 +67,10 @@ class RendezvousProtocol(WebSocketServerProtocol):
         self.transport.registerProducer(self, True)
         self.client.greet(self.transport.getPeer())
 
+    def onMessageFrame(self, payload: Any) -> None:
+        """The pieces of a fragment; empty ones would be kept, and count against no limit."""
+        super().onMessageFrame([piece for piece in payload if piece])  # type: ignore[arg-type] # its hint is wrong
+
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N803 - Autobahn's
         """One command, in a text or a binary message alike."""
         if self.client is not None:
@@ -82,9 +97,9 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """The connection has gone, whoever ended it."""
         super().connectionLost(reason)
         if self.client is not None:
-            self.factory.connections.discard(self)
             client, self.client = self.client, None
             client.lost()
+            self.factory.connection_lost(self)
 
     def _max_message_size_exceeded(self, *sizes_and_reason: Any) -> None:
         """Autobahn's hook: close with 1009, and do not store what the client still sends."""
@@ -149,7 +164,9 @@ class RendezvousFactory(WebSocketServerFactory):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(reactor=rendezvous.clock, server="")  # type: ignore[no-untyped-call]
+        self._batched_timer = _Timer(rendezvous.clock)
         self.connections: set[RendezvousProtocol] = set()
+        self._when_empty: list[Deferred[None]] = []
         self._rendezvous = rendezvous
         self._last: tuple[StoredMessage | None, bytes] = (None, b"")
         self.setProtocolOptions(  # type: ignore[no-untyped-call]
@@ -158,6 +175,7 @@ class RendezvousFactory(WebSocketServerFactory):
             openHandshakeTimeout=open_handshake_seconds,
             closeHandshakeTimeout=_CLOSE_SECONDS,
             allowedOrigins=list(allowed_origins),
+            allowNullOrigin=True,
             # So that a client over the limit hears why.
             failByDrop=False,
             tcpNoDelay=True,
@@ -165,7 +183,8 @@ class RendezvousFactory(WebSocketServerFactory):
             # Bad UTF-8 is answered, like any other bad message.
             utf8validateIncoming=False,
         )
-        self.setProtocolOptions(**(options or {}))  # type: ignore[no-untyped-call]
+        # Every call that does not name it turns it off.
+        self.setProtocolOptions(**{"allowNullOrigin": True, **(options or {})})  # type: ignore[no-untyped-call]
         # Autobahn copies its options to every connection and formats them for a log, unless there are
         # none to copy because the class has them.
         names = (
@@ -198,7 +217,26 @@ class RendezvousFactory(WebSocketServerFactory):
             self._last = (message, text_frame(payload))
         return self._last[1]
 
+    def connection_lost(self, connection: RendezvousProtocol) -> None:
+        """Forget a connection."""
+        self.connections.discard(connection)
+        self._tell_if_empty()
+
+    def when_empty(self) -> Deferred[None]:
+        """Fires when no client is connected."""
+        empty: Deferred[None] = Deferred()
+        self._when_empty.append(empty)
+        self._tell_if_empty()
+        return empty
+
+    def _tell_if_empty(self) -> None:
+        if not self.connections:
+            waiting, self._when_empty = self._when_empty, []
+            for each in waiting:
+                each.callback(None)
+
     def go_away(self) -> None:
         """Tell every client that the server is stopping."""
         for connection in tuple(self.connections):
-            connection.sendClose(_GOING_AWAY, "the server is going down")
+            # Its public method lets applications say 1000 and their own codes only.
+            connection.sendCloseFrame(_GOING_AWAY, b"the server is going down")

@@ -4,8 +4,9 @@ The handshake: bytes -> a request, or why not.
 Owns the grammar of the one line that a client sends before it is paired, and the words with which
 it is refused. No I/O: bytes in, values out. Time limits are the business of whoever feeds it.
 
-    please relay TOKEN for side SIDE\\n
-    please relay TOKEN\\n                (clients of before there were sides)
+    please relay TOKEN for side SIDE\\n     (what clients write)
+    please relay TOKEN for SIDE\\n          (the same, as some descriptions have it)
+    please relay TOKEN\\n                   (clients of before there were sides)
 
 TOKEN is 64 hex digits, SIDE 16. All clients write them in lower case. Upper case is accepted too,
 and as the same value: the digits stand for bytes, and two peers that derived the same key are not
@@ -28,11 +29,12 @@ become a handshake are refused at once: far less than the 1 KiB that a relay may
 """
 
 _HANDSHAKE: Final = re.compile(
-    rb"please relay ([0-9a-fA-F]{64})(?: for side ([0-9a-fA-F]{16}))?\n",
+    rb"please relay ([0-9a-fA-F]{64})(?: for (?:side )?([0-9a-fA-F]{16}))?\n",
 )
 _EXAMPLES: Final = (
     b"please relay " + b"0" * 64 + b"\n",
     b"please relay " + b"0" * 64 + b" for side " + b"0" * 16 + b"\n",
+    b"please relay " + b"0" * 64 + b" for " + b"0" * 16 + b"\n",
 )
 
 

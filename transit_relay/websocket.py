@@ -115,7 +115,7 @@ class TransitWebSocket(WebSocketServerProtocol):
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:  # noqa: N802, N803
         """The peer closes, or answers that we do."""
         stop = super().onCloseFrame(code, reasonRaw)
-        if self._connection is not None:
+        if self._connection is not None and not self.failedByMe:
             self._connection.left()
         return stop
 

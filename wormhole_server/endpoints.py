@@ -14,7 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpointStringParser
 from twisted.plugin import getPlugins
 
-from wormhole_server.words import nearest, quoted
+from wormhole_server.words import literal, nearest, quoted
 
 # A Twisted server endpoint string that has been checked.
 Endpoint = NewType("Endpoint", str)
@@ -42,7 +42,7 @@ def parse_endpoint(raw: object) -> Endpoint:
         serverFromString(None, raw)
     except OSError as error:
         raise ValueError(
-            f"{quoted(raw)} cannot be used: {quoted(error.filename)}: {error.strerror}; "
+            f"{quoted(raw)} cannot be used: {literal(error.filename)}: {error.strerror}; "
             "write the path of a file that the server may read"
         ) from error
     except Exception as error:  # Parsers raise whatever they stumble over.

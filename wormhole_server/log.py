@@ -19,6 +19,8 @@ from twisted.logger import (
     formatTime,
 )
 
+from wormhole_server.words import printable
+
 
 def observer(stream: IO[str], level: str) -> ILogObserver:
     """Writes to `stream` what is at least as grave as `level`, a name that `LogLevel` knows."""
@@ -31,13 +33,9 @@ def format_line(event: LogEvent) -> str:
     level = event.get("log_level", LogLevel.info)
     namespace = event.get("log_namespace", "-")
     # Whatever somebody manages to get into a message, it stays within its line.
-    text = "".join(map(_printable, formatEvent(event)))
+    text = printable(formatEvent(event))
     line = f"{formatTime(event.get('log_time'))} {level.name} {namespace}: {text}\n"
     failure = event.get("log_failure")
     if failure is not None:
         line += "".join(f"    {each}\n" for each in failure.getTraceback().splitlines())
     return line
-
-
-def _printable(letter: str) -> str:
-    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")

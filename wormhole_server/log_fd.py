@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+from collections.abc import Callable
 
 from twisted.logger import Logger
 
@@ -23,14 +24,16 @@ class LogFd:
     """
     Writes lines to a descriptor that somebody else has opened, and may share with others.
 
-    :ivar lost: how many lines could not be written.
+    :param lost: is told how many lines could not be written.
     """
 
-    def __init__(self, descriptor: int, blur_seconds: float | None) -> None:
+    def __init__(
+        self, descriptor: int, blur_seconds: float | None, lost: Callable[[int], None]
+    ) -> None:
         self._descriptor = descriptor
         self._blur_seconds = blur_seconds
+        self._lost = lost
         self._complained = False
-        self.lost = 0
 
     def record(self, record: ConnectionRecord) -> None:
         """Write the line for a connection, unless its buddy's line says it all."""
@@ -59,7 +62,7 @@ class LogFd:
         return bool(poll.poll(0))
 
     def _lose(self, why: str) -> None:
-        self.lost += 1
+        self._lost(1)
         if not self._complained:
             # Once is enough until it goes well again.
             self._complained = True

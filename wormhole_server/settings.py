@@ -248,7 +248,7 @@ class Settings:
             kinds.PROTOCOL_OPTION,
             Group.RENDEZVOUS,
             "An option of Autobahn's WebSocketServerFactory.setProtocolOptions and its value in "
-            "JSON, such as autoPingSize=8. It comes last, and beats the options above.",
+            "JSON, such as autoPingSize=20. It comes last, and beats the options above.",
             many=True,
         ),
     )

@@ -6,7 +6,6 @@ Owns how a value is written. Reads and prints nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from wormhole_server.option import Option
 from wormhole_server.settings import OPTIONS
 from wormhole_server.sources import Loaded
 from wormhole_server.version import VERSION
+from wormhole_server.words import literal, printable
 
 
 def as_toml(loaded: Loaded) -> str:
@@ -30,19 +30,19 @@ def as_toml(loaded: Loaded) -> str:
 def toml_value(option: Option, value: Any) -> str:
     """How TOML writes `value`, secrets masked, so that it is read back as the same."""
     if option.kind.none and value in (None, ()):
-        return _literal("none")
+        return literal("none")
     if value is None:
-        return _literal("")
+        return literal("")
     if option.many:
-        return f"[{', '.join(_literal(option.kind.show(each)) for each in value)}]"
-    return _literal(option.kind.show(value))
+        return f"[{', '.join(literal(option.kind.show(each)) for each in value)}]"
+    return literal(option.kind.show(value))
 
 
 def show_default(option: Option) -> str:
     """The default in one word, for people."""
     values = option.default if option.many else (option.default,)
     shown = (option.kind.show(value) for value in values if value is not None)
-    return " ".join(each if isinstance(each, str) else _literal(each) for each in shown) or "none"
+    return " ".join(each if isinstance(each, str) else literal(each) for each in shown) or "none"
 
 
 @attrs.frozen
@@ -83,17 +83,8 @@ def _lines(loaded: Loaded) -> Iterator[str]:
             group = option.group
             yield f"\n# {group.value}"
         value = getattr(loaded.settings, option.attribute)
-        origin = _comment(loaded.origins[option.name])
+        # A path may hold a line break, which would end the comment.
+        origin = printable(loaded.origins[option.name])
         # A file cannot name another one.
         before = "# " if option.name == "config" else ""
         yield f"{before}{option.name} = {toml_value(option, value)}  # {origin}"
-
-
-def _literal(value: str | int | bool) -> str:
-    """JSON's literals are TOML's, but for DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _comment(origin: str) -> str:
-    """A path may hold what a comment may not."""
-    return origin if origin.isprintable() else _literal(origin)

@@ -18,7 +18,7 @@ import attrs
 from wormhole_server.errors import ConfigurationError
 from wormhole_server.option import ENVIRONMENT_PREFIX, Option
 from wormhole_server.settings import BY_NAME, OPTIONS, Settings, conflicts
-from wormhole_server.words import nearest, quoted
+from wormhole_server.words import literal, nearest, printable, quoted
 
 BY_VARIABLE = {option.variable: option for option in OPTIONS}
 
@@ -90,7 +90,7 @@ def load(flags: Flags, environment: Mapping[str, str]) -> Loaded:
     settings = Settings(**values)
     problems += [each.problem for each in conflicts(settings) if not each.names & failed]
     if problems:
-        raise ConfigurationError(problems)
+        raise ConfigurationError(map(printable, problems))
     return Loaded(settings, origins)
 
 
@@ -132,16 +132,16 @@ def _from_file(path: _Found, problems: list[str]) -> Iterator[_Found]:
             table = tomllib.load(file)
     except OSError as error:
         problems.append(
-            f"{path.where}: the file {quoted(name)} cannot be read ({error.strerror}); "
+            f"{path.where}: the file {literal(name)} cannot be read ({error.strerror}); "
             "write the path of one that can"
         )
         return
     except ValueError as error:  # tomllib's own, and what bytes and numbers bring along
-        problems.append(f"{path.where}: {quoted(name)} is not TOML: {error}; mend it there")
+        problems.append(f"{path.where}: {literal(name)} is not TOML: {error}; mend it there")
         return
     for key, raw in table.items():
         option = BY_NAME.get(key)
-        where = f"{key if _BARE_KEY.fullmatch(key) else quoted(key)} in {quoted(name)}"
+        where = f"{key if _BARE_KEY.fullmatch(key) else literal(key)} in {literal(name)}"
         if option is None:
             problems.append(unknown(where, key.replace("_", "-"), BY_NAME))
         elif option.name == "config":

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from rendezvous.errors import LedgerUnavailable
 from rendezvous.schema import metadata
 from rendezvous.statements import Transaction, prepare
 from transit_relay.observer import ConnectionRecord
@@ -128,7 +129,10 @@ class RelayUsage:
         if not self._complained:
             # Once is enough until it goes well again; a counter tells how many.
             self._complained = True
-            _log.failure("Usage records of the relay could not be written.", failure)
+            if failure.check(LedgerUnavailable):
+                _log.warn("Usage records of the relay are lost while the database is away.")
+            else:
+                _log.failure("Usage records of the relay could not be written.", failure)
 
     def _next(self, _: object) -> None:
         self._writing = 0

@@ -48,7 +48,6 @@ def upgrade() -> None:
         sa.Column("second_mood", sa.Text),
         sa.Column("second_came", sa.Double),
         sa.Column("crowded", sa.Boolean, nullable=False),
-        sa.Column("latest", sa.Integer, nullable=False),
         sa.Column("created", sa.Double, nullable=False),
         sa.Column("used", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_mailboxes"),
@@ -99,10 +98,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_client_usage"),
     )
     op.create_index("ix_client_usage_started", "client_usage", ["started"])
+    op.create_table(
+        "relay_usage",
+        sa.Column("id", _KEY, autoincrement=True, nullable=False),
+        sa.Column("end", sa.Text, nullable=False),
+        sa.Column("started", sa.Double, nullable=False),
+        sa.Column("waiting_seconds", sa.Double),
+        sa.Column("total_seconds", sa.Double, nullable=False),
+        sa.Column("mood", sa.Text, nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_relay_usage"),
+    )
+    op.create_index("ix_relay_usage_started", "relay_usage", ["started"])
 
 
 def downgrade() -> None:
     for name in (
+        "relay_usage",
         "client_usage",
         "mailbox_usage",
         "nameplate_usage",

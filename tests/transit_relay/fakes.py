@@ -1,8 +1,9 @@
 """What the relay's tests stand on: a transport in memory, a wire that only records, an observer."""
 
-from typing import NoReturn, cast
+from typing import cast
 
 import attrs
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
@@ -22,6 +23,7 @@ from transit_relay.session import Cause
 from transit_relay.wire import IStream
 
 TOKEN = b"0123456789abcdef" * 4
+PEER_HOST = "192.0.2.77"
 SIDES = (b"a1" * 8, b"b2" * 8, b"c3" * 8)
 
 
@@ -134,7 +136,6 @@ class FakeTransport:
     clock: Clock
     protocol: IProtocol = attrs.field(init=False)
     pending: bytes = b""
-    sent: bytes = b""
     reading: bool = True
     producer: IPushProducer | None = None
     producer_paused: bool = False
@@ -177,7 +178,6 @@ class FakeTransport:
     def drain(self) -> bytes:
         """The peer takes all that is there for it."""
         taken, self.pending = self.pending, b""
-        self.sent += taken
         if self.producer is not None and self.producer_paused:
             self.producer_paused = False
             self.producer.resumeProducing()
@@ -242,11 +242,11 @@ class FakeTransport:
             self.reading = False
             self.clock.callLater(0, self._lost, ConnectionAborted())
 
-    def getHost(self) -> NoReturn:
-        raise AssertionError("the relay has no business with addresses")
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", "127.0.0.1", 4000)
 
-    def getPeer(self) -> NoReturn:
-        raise AssertionError("the relay has no business with addresses")
+    def getPeer(self) -> IPv4Address:
+        return IPv4Address("TCP", PEER_HOST, 50123)
 
     def getTcpNoDelay(self) -> bool:  # noqa: N802
         return True

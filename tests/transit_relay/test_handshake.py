@@ -56,6 +56,13 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(b"".join(pieces[:taken])[-1:], b"\n")
         self.assertEqual(b"".join(pieces[taken:]), b"")
 
+    @given(tokens, sides.filter(bool), st.lists(st.integers(0, 1000), max_size=20))
+    def test_without_the_word_side(self, token: bytes, side: bytes, cuts: list[int]) -> None:
+        """`for SIDE` is taken for the same as `for side SIDE`, however it is split."""
+        answer, _ = feed(split(BEGIN + token + b" for " + side + b"\n", cuts))
+        assert isinstance(answer, Request)
+        self.assertEqual((answer.token, answer.side), request(token, side))
+
     @given(tokens, sides)
     def test_byte_by_byte(self, token: bytes, side: bytes | None) -> None:
         """A handshake that arrives byte by byte is accepted once, at its newline."""
@@ -85,7 +92,7 @@ class HandshakeTests(SynchronousTestCase):
     @example(line(b"0" * 64, b"0" * 17), [])
     @example(line(b"0" * 63 + b"g", None), [])
     @example(line("٣".encode() * 32, None), [])
-    @example(BEGIN + b"0" * 64 + b" for " + b"0" * 16 + b"\n", [])
+    @example(BEGIN + b"0" * 64 + b" for sid " + b"0" * 16 + b"\n", [])
     @example(BEGIN.upper() + b"0" * 64 + b"\n", [])
     @example(b" " + line(b"0" * 64, None), [])
     @example(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", [])
@@ -107,6 +114,8 @@ class HandshakeTests(SynchronousTestCase):
         assume(not (whole[place] in hex_digits and wrong in hex_digits))
         after_token = place == len(BEGIN) + 64
         assume(wrong not in (b" \n" if after_token else whole[place : place + 1]))
+        # The word "side" may be left out.
+        assume(not (place == len(BEGIN) + 64 + len(b" for ") and wrong in hex_digits))
         self.assertIs(Handshake().feed(spoilt), Refusal.BAD_HANDSHAKE)
 
     @given(tokens, sides)

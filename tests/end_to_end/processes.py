@@ -1,0 +1,213 @@
+"""
+The real programs, started as an operator and their friends start them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+BIN = Path(sys.executable).parent
+SECONDS = 60.0
+_PASTE = re.compile(r"--relay-url=ws://([^ ]+):(\d+)/v1 --transit-helper=tcp:([^ ]+):(\d+)")
+LOOPBACK = "tcp:{}:interface=127.0.0.1"
+
+
+class Program:
+    """A process whose output is read all the time, so that it never waits for us."""
+
+    def __init__(self, command: Sequence[str], **options: object) -> None:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
+        self.process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            **options,  # type: ignore[call-overload]
+        )
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._over = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """All that it has said."""
+        return "".join(self.lines)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first place in the output that matches; fails when the program ends without one."""
+        found: re.Match[str] | None = None
+
+        def there() -> bool:
+            nonlocal found
+            found = re.search(pattern, self.output)
+            return found is not None or self._over
+
+        with self._news:
+            self._news.wait_for(there, SECONDS)
+        if found is None:
+            raise AssertionError(f"{pattern!r} is not in the output:\n{self.output}")
+        return found
+
+    def finish(self) -> int:
+        """Wait until it ends by itself; its exit status."""
+        status = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        return status
+
+    def end(self, how: signal.Signals = signal.SIGKILL) -> int:
+        """End it, if it has not ended yet."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.finish()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._news:
+                self.lines.append(line)
+                self._news.notify_all()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+        self.process.stdout.close()
+
+
+class Server:
+    """
+    `wormhole-server run` on free ports of 127.0.0.1, which it keeps over restarts.
+
+    :param command: another way to start it.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        *flags: str,
+        command: Sequence[str] = (str(BIN / "wormhole-server"), "run"),
+    ) -> None:
+        self._database = database
+        self._flags = flags
+        self._command = command
+        self.web_port = self.transit_port = self.metrics_port = 0
+        self.outputs: list[str] = []
+        self.program: Program | None = None
+
+    @property
+    def relay_url(self) -> str:
+        return f"ws://127.0.0.1:{self.web_port}/v1"
+
+    @property
+    def transit_url(self) -> str:
+        return f"ws://127.0.0.1:{self.web_port}/transit"
+
+    @property
+    def transit_helper(self) -> str:
+        return f"tcp:127.0.0.1:{self.transit_port}"
+
+    @property
+    def output(self) -> str:
+        """All that it has said, over all restarts."""
+        return "".join([*self.outputs, self.program.output if self.program else ""])
+
+    def start(self) -> None:
+        """Returns when it serves."""
+        self.program = Program(
+            [
+                *self._command,
+                "--rendezvous=" + LOOPBACK.format(self.web_port),
+                "--transit=" + LOOPBACK.format(self.transit_port),
+                "--metrics=" + LOOPBACK.format(self.metrics_port),
+                f"--database={self._database}",
+                *self._flags,
+            ]
+        )
+        paste = self.program.wait_for(_PASTE.pattern)
+        self.web_port, self.transit_port = int(paste[2]), int(paste[4])
+        metrics = self.program.wait_for(r"http://127\.0\.0\.1:(\d+)/metrics")
+        self.metrics_port = int(metrics[1])
+
+    def kill(self) -> None:
+        """As when the power goes."""
+        self.stop(signal.SIGKILL)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End it; its exit status."""
+        if self.program is None:
+            return 0
+        status = self.program.end(how)
+        self.outputs.append(self.program.output)
+        self.program = None
+        return status
+
+    def get(self, path: str) -> str:
+        """A page of the web root."""
+        with urlopen(f"http://127.0.0.1:{self.web_port}{path}", timeout=SECONDS) as page:
+            return str(page.read().decode())
+
+    def metrics(self) -> dict[str, float]:
+        """Every series, with its labels, and its value."""
+        with urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=SECONDS) as page:
+            lines = page.read().decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def rss_kib(self) -> int:
+        """Resident memory of the process."""
+        assert self.program is not None
+        status = Path(f"/proc/{self.program.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+
+
+@contextmanager
+def serving(database: str, *flags: str) -> Iterator[Server]:
+    """A server for the time of a test."""
+    server = Server(database, *flags)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop(signal.SIGKILL)
+
+
+def wormhole(server: Server, *arguments: str, cwd: Path) -> Program:
+    """The `wormhole` command, pointed at `server` and at nothing else."""
+    return Program(
+        [
+            str(BIN / "wormhole"),
+            f"--relay-url={server.relay_url}",
+            f"--transit-helper={server.transit_helper}",
+            *arguments,
+        ],
+        cwd=cwd,
+    )
+
+
+def transfer(
+    server: Server, send: Sequence[str], receive: Sequence[str], there: Path, here: Path
+) -> tuple[Program, Program]:
+    """Send with one `wormhole`, receive with another, in their directories; both end well."""
+    sender = wormhole(server, "send", "--hide-progress", *send, cwd=there)
+    receiver = None
+    try:
+        code = sender.wait_for(r"Wormhole code is: (\S+)")[1]
+        receiver = wormhole(server, "receive", "--hide-progress", *receive, code, cwd=here)
+        statuses = receiver.finish(), sender.finish()
+    finally:
+        sender.end()
+        if receiver is not None:
+            receiver.end()
+    assert statuses == (0, 0), f"{statuses}\n{sender.output}\n{receiver.output}\n{server.output}"
+    return sender, receiver

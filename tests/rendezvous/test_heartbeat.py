@@ -1,0 +1,139 @@
+"""Tests of `rendezvous.heartbeat`."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from rendezvous.heartbeat import Heartbeat
+
+
+class Patient:
+    """A connection that counts its pings, and may answer them."""
+
+    def __init__(self, clock: Clock, *, answers: bool) -> None:
+        self._clock = clock
+        self._answers = answers
+        self.heard = False
+        self.silent_rounds = 7
+        self.slot = 7
+        self.beats: list[float] = []
+        self.ends: list[float] = []
+
+    def beat(self) -> None:
+        self.beats.append(round(self._clock.seconds()))
+        if self._answers:
+            self.heard = True
+
+    def flatline(self) -> None:
+        self.ends.append(round(self._clock.seconds()))
+
+
+class HeartbeatTests(SynchronousTestCase):
+    """Pings each minute, patience for two."""
+
+    def setUp(self) -> None:
+        """Start one that pings every 60 seconds."""
+        self.clock = Clock()
+        self.heartbeat = Heartbeat(self.clock, 60.0, 120.0)
+        self.heartbeat.start()
+
+    def run_for(self, seconds: int) -> None:
+        """Let time pass, second by second."""
+        self.clock.pump([1.0] * seconds)
+
+    def test_answering(self) -> None:
+        """A client that answers is pinged once a minute, and never dropped."""
+        patient = Patient(self.clock, answers=True)
+        self.heartbeat.add(patient)
+        self.run_for(301)
+        self.assertEqual((patient.beats, patient.ends), ([60, 120, 180, 240, 300], []))
+
+    def test_silent(self) -> None:
+        """A client that says nothing is dropped two minutes after the first ping."""
+        patient = Patient(self.clock, answers=False)
+        self.heartbeat.add(patient)
+        self.run_for(181)
+        self.assertEqual((patient.beats, patient.ends), ([60, 120], [180]))
+
+    def test_any_sign_of_life(self) -> None:
+        """Bytes within the two minutes begin them anew, from the next ping."""
+        patient = Patient(self.clock, answers=False)
+        self.heartbeat.add(patient)
+        self.run_for(170)
+        patient.heard = True
+        self.run_for(129)
+        self.assertEqual((patient.beats, patient.ends), ([60, 120, 180, 240], []))
+        self.run_for(2)
+        self.assertEqual(patient.ends, [300])
+
+    def test_removed(self) -> None:
+        """A connection that has gone is not pinged, and may be removed twice."""
+        patient = Patient(self.clock, answers=False)
+        self.heartbeat.add(patient)
+        self.heartbeat.remove(patient)
+        self.heartbeat.remove(patient)
+        self.run_for(300)
+        self.assertEqual((patient.beats, patient.ends), ([], []))
+
+    def test_spread(self) -> None:
+        """Connections that come over a minute are pinged over a minute, each after its own interval."""
+        patients = []
+        for _ in range(60):
+            patients.append(Patient(self.clock, answers=True))
+            self.heartbeat.add(patients[-1])
+            self.run_for(1)
+        self.run_for(60)
+        first = [patient.beats[0] for patient in patients]
+        self.assertEqual(len(set(first)), 60)
+        for came, beat in enumerate(first):
+            self.assertAlmostEqual(beat - came, 60, delta=1)
+
+    def test_one_that_raises(self) -> None:
+        """A connection whose ping raises does not stop the timer."""
+
+        class Broken(Patient):
+            def beat(self) -> None:
+                raise ZeroDivisionError
+
+        broken = Broken(self.clock, answers=False)
+        self.heartbeat.add(broken)
+        with self.assertRaises(ZeroDivisionError):
+            self.run_for(61)
+        self.heartbeat.remove(broken)
+        patient = Patient(self.clock, answers=True)
+        self.heartbeat.add(patient)
+        self.run_for(62)
+        self.assertEqual(len(patient.beats), 1)
+
+    def test_gone_while_it_is_pinged(self) -> None:
+        """A ping that ends another connection of the same slot harms nobody."""
+        other = Patient(self.clock, answers=True)
+
+        class Ending(Patient):
+            def beat(inner) -> None:  # noqa: N805 - the test's own self is needed
+                self.heartbeat.remove(other)
+                self.heartbeat.remove(inner)
+
+        ending = Ending(self.clock, answers=True)
+        self.heartbeat.add(ending)
+        self.heartbeat.add(other)
+        self.run_for(200)
+        self.assertLessEqual(len(other.beats), 1)
+
+    def test_stopped(self) -> None:
+        """After the stop, which may come twice, no timer is left."""
+        self.heartbeat.stop()
+        self.heartbeat.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_off(self) -> None:
+        """An interval of 0 turns pings off; connections come and go as before."""
+        clock = Clock()
+        heartbeat = Heartbeat(clock, 0.0, 120.0)
+        heartbeat.start()
+        patient = Patient(clock, answers=False)
+        heartbeat.add(patient)
+        self.assertEqual(clock.getDelayedCalls(), [])
+        heartbeat.remove(patient)
+        heartbeat.stop()

@@ -1,0 +1,222 @@
+"""Tests of `rendezvous.ledger`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from rendezvous import ledger as ledger_module
+from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
+from rendezvous.ledger import Ledger
+from tests.rendezvous.fakes import HeldRunner
+
+
+class LedgerTests(SynchronousTestCase):
+    """Operations in, batches on their way, results out."""
+
+    def setUp(self) -> None:
+        """Open a ledger over one runner."""
+        self.clock = Clock()
+        self.runner = HeldRunner()
+        self.ledger = Ledger(self.clock)
+        self.ledger.open([self.runner])
+        self.results: list[Any] = []
+
+    def submit(self, value: Any, lane: int = 0) -> Deferred[Any]:
+        """An operation that returns a value, which is noted when its result is told."""
+        return self.ledger.submit(lambda _: value, lane=lane).addCallback(self.note)
+
+    def note(self, value: Any) -> Any:
+        """A result has been told."""
+        self.results.append(value)
+        return value
+
+    def sizes(self) -> list[int]:
+        """Of the batches that are on their way."""
+        return [len(jobs) for jobs, _ in self.runner.batches]
+
+    def test_nothing_is_told_before_its_batch_is_done(self) -> None:
+        """A result is told when its batch is durable, and not before."""
+        told = self.submit("a")
+        self.clock.advance(0)
+        self.assertNoResult(told)
+        self.runner.let_go()
+        self.assertEqual(self.successResultOf(told), "a")
+
+    def test_one_turn_is_one_batch(self) -> None:
+        """All that is submitted in one turn of the reactor goes into one batch."""
+        for value in "abc":
+            self.submit(value)
+        self.assertEqual(self.sizes(), [])
+        self.clock.advance(0)
+        self.assertEqual(self.sizes(), [3])
+
+    def test_next_batch_gathers(self) -> None:
+        """What comes while a batch is on its way goes together in the next, which starts by itself."""
+        self.submit("a")
+        self.clock.advance(0)
+        for value in "bcd":
+            self.submit(value)
+            self.clock.advance(1)
+        self.assertEqual(self.sizes(), [1])
+        self.runner.let_go()
+        self.assertEqual(self.sizes(), [3])
+        self.assertEqual(self.results, ["a"])
+        self.runner.let_go()
+        self.assertEqual(self.results, list("abcd"))
+
+    def test_next_batch_starts_before_results_are_told(self) -> None:
+        """The disk does not wait for the clients: the next batch is on its way when results are told."""
+        on_their_way = []
+        self.submit("a").addCallback(lambda _: on_their_way.append(self.sizes()))
+        self.clock.advance(0)
+        self.submit("b")
+        self.runner.let_go()
+        self.assertEqual(on_their_way, [[1]])
+
+    def test_order(self) -> None:
+        """Operations run, and results are told, in the order of submission, over many batches."""
+        total = 2 * ledger_module.MAX_BATCH + 10
+        ran: list[int] = []
+
+        def operation(number: int) -> Any:
+            return lambda _: ran.append(number) or number
+
+        for number in range(total):
+            self.ledger.submit(operation(number)).addCallback(self.note)
+        self.clock.advance(0)
+        sizes = []
+        while self.runner.batches:
+            sizes += self.sizes()
+            self.runner.let_go()
+            self.clock.advance(0)
+        self.assertEqual(sizes, [ledger_module.MAX_BATCH, ledger_module.MAX_BATCH, 10])
+        self.assertEqual((ran, self.results), (list(range(total)), list(range(total))))
+
+    def test_submitted_by_a_result(self) -> None:
+        """What a result's callback submits goes with the next batch."""
+        self.submit("a").addCallback(lambda _: self.submit("b"))
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.assertEqual(self.results, ["a", "b"])
+
+    def test_runner_that_is_done_at_once(self) -> None:
+        """A runner may be done before it returns, again and again, without going ever deeper."""
+
+        class Quick(HeldRunner):
+            def run(self, jobs: Any, done: Any) -> None:
+                super().run(jobs, done)
+                self.let_go()
+
+        self.ledger.open([Quick()])
+
+        def again(number: int) -> None:
+            if number < 5000:
+                self.submit(number + 1).addCallback(again)
+
+        again(0)
+        while self.clock.getDelayedCalls():
+            self.clock.advance(0)
+        self.assertEqual(self.results, list(range(1, 5001)))
+
+    def test_refusal(self) -> None:
+        """A refusal is told to its own submitter alone."""
+
+        def refuse(_: object) -> None:
+            raise Refusal(ErrorKind.CROWDED)
+
+        before = self.submit("before")
+        refused = self.ledger.submit(refuse)
+        after = self.submit("after")
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.assertEqual(self.failureResultOf(refused, Refusal).value.kind, ErrorKind.CROWDED)
+        self.assertEqual(
+            (self.successResultOf(before), self.successResultOf(after)), ("before", "after")
+        )
+
+    def test_callback_that_raises(self) -> None:
+        """An exception in what a submitter does with its result keeps no other result back."""
+
+        def fail(_: object) -> None:
+            raise ZeroDivisionError
+
+        first = self.submit("a").addCallback(fail)
+        self.submit("b")
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.assertEqual(self.results, ["a", "b"])
+        self.failureResultOf(first, ZeroDivisionError)
+
+    def test_cancelled(self) -> None:
+        """Who no longer wants a result does not keep the others from theirs."""
+        unwanted = self.submit("a")
+        self.submit("b")
+        unwanted.cancel()
+        self.failureResultOf(unwanted)
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.assertEqual(self.results, ["b"])
+
+    def test_lanes(self) -> None:
+        """Each lane has its own batches; a lane that waits does not hold up another."""
+        other = HeldRunner()
+        self.ledger.open([self.runner, other])
+        for lane, value in enumerate("abcd"):
+            self.submit(value, lane=lane)
+        self.clock.advance(0)
+        self.assertEqual((self.sizes(), [len(jobs) for jobs, _ in other.batches]), ([2], [2]))
+        other.let_go()
+        self.assertEqual(self.results, ["b", "d"])
+        self.runner.let_go()
+        self.assertEqual(self.results, ["b", "d", "a", "c"])
+
+    def test_too_many_wait(self) -> None:
+        """A database that does not answer cannot fill the memory: at a bound, more is turned away."""
+        self.patch(ledger_module, "MAX_WAITING", 3)
+        self.submit("on its way")
+        self.clock.advance(0)
+        waiting = [self.submit(n) for n in range(3)]
+        self.failureResultOf(self.submit("too much"), LedgerUnavailable)
+        self.assertNoResult(waiting[-1])
+        self.runner.let_go()
+        self.submit("welcome again")
+        while self.runner.batches:
+            self.runner.let_go()
+            self.clock.advance(0)
+        self.assertEqual(self.results, ["on its way", 0, 1, 2, "welcome again"])
+
+    def test_not_open(self) -> None:
+        """A ledger that has not been opened turns everything away, and can be closed."""
+        ledger = Ledger(self.clock)
+        self.failureResultOf(ledger.submit(lambda _: None), LedgerUnavailable)
+        self.successResultOf(ledger.close())
+
+    def test_close_drains(self) -> None:
+        """Closing takes nothing new, finishes what waits, and then lets go of the database."""
+        self.submit("a")
+        self.clock.advance(0)
+        self.submit("b")
+        closed = self.ledger.close()
+        self.failureResultOf(self.submit("c"), LedgerUnavailable)
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.assertNoResult(closed)
+        self.assertFalse(self.runner.stopped)
+        self.runner.let_go()
+        self.successResultOf(closed)
+        self.assertTrue(self.runner.stopped)
+        self.assertEqual(self.results, ["a", "b"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_close_when_idle(self) -> None:
+        """An idle ledger is closed in the next turn."""
+        closed = self.ledger.close()
+        self.clock.advance(0)
+        self.successResultOf(closed)
+        self.assertTrue(self.runner.stopped)

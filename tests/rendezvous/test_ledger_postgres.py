@@ -1,0 +1,431 @@
+"""Tests of `rendezvous.ledger_postgres`, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import Engine, event
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from rendezvous import ledger_postgres
+from rendezvous.database import open_engine
+from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
+from rendezvous.ledger import Ledger
+from rendezvous.ledger_postgres import PostgresRunner, lock_key
+from rendezvous.statements import Transaction, prepare
+from rendezvous.worker import Worker
+from tests.databases import drop_postgres, new_postgres_url
+from tests.rendezvous.fakes import Reactor, Recorder
+
+_metadata = sa.MetaData()
+_numbers = sa.Table(
+    "numbers",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, unique=True),
+)
+_P = sa.bindparam
+_ADD = prepare(sa.insert(_numbers).values(number=_P("the_number")).inline())
+_READ = prepare(sa.select(_numbers.c.number).order_by(_numbers.c.id))
+_COUNT_UP = prepare(
+    sa.text("UPDATE numbers SET number = number + 1 WHERE id = :the_id").bindparams(_P("the_id"))
+)
+_BACKEND = prepare(sa.text("SELECT pg_backend_pid()"))
+_PAUSE = prepare(sa.text("SELECT pg_sleep(0.05)"))
+
+
+def add(number: int, result: Any = None) -> Callable[[Transaction], Any]:
+    """An operation that writes a number."""
+
+    def operation(tx: Transaction) -> Any:
+        tx.run(_ADD, the_number=number)
+        return result
+
+    return operation
+
+
+def read(tx: Transaction) -> list[int]:
+    """All numbers, in the order in which they were written."""
+    return [number for (number,) in tx.all(_READ)]
+
+
+class PostgresCase(SynchronousTestCase):
+    """A case with a ledger of two lanes, and a connection that looks at it from outside."""
+
+    _engine: ClassVar[Engine]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Make a database."""
+        cls._url = new_postgres_url()
+        cls._engine = open_engine(cls._url)
+        _metadata.create_all(cls._engine)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Drop it."""
+        drop_postgres(cls._url)
+
+    def setUp(self) -> None:
+        """Empty it, open the ledger."""
+        self.reactor = Reactor()
+        self.observer = Recorder()
+        # An engine of its own: tests listen to what its connections do.
+        self.engine = open_engine(self._url)
+        self.ledger = Ledger(self.reactor)
+        self.runners = [
+            PostgresRunner(self.reactor, self.engine, Worker(self.reactor, name), self.observer)
+            for name in ("one", "two")
+        ]
+        self.ledger.open(self.runners)
+        self.outside = psycopg.connect(
+            self._url.set(drivername="postgresql").render_as_string(hide_password=False),
+            autocommit=True,
+        )
+        self.addCleanup(self.outside.close)
+        self.addCleanup(lambda: self.result(self.ledger.close()))
+        self.outside.execute("TRUNCATE numbers RESTART IDENTITY")
+
+    def submit(
+        self, operation: Callable[[Transaction], Any], lane: int = 0, keys: tuple[str, ...] = ()
+    ) -> Deferred[Any]:
+        """Submit."""
+        return self.ledger.submit(operation, lane=lane, keys=keys)
+
+    def result(self, deferred: Deferred[Any]) -> Any:
+        """Of an operation, for which its thread needs some time."""
+        return self.reactor.result(deferred)
+
+    def seen(self) -> list[int]:
+        """The numbers that are durable."""
+        found = self.outside.execute("SELECT number FROM numbers ORDER BY id").fetchall()
+        return [row[0] for row in found]
+
+    def kill(self, backend: int) -> None:
+        """End a connection on the server's side, and wait until it is gone."""
+        self.outside.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+
+
+class PostgresRunnerTests(PostgresCase):
+    """Batches in a thread."""
+
+    def test_durable_then_told(self) -> None:
+        """When a result is told, another connection sees what was written."""
+        seen = []
+        told = self.submit(add(1, "one")).addCallback(lambda _: seen.append(self.seen()))
+        self.result(told)
+        self.assertEqual(seen, [[1]])
+
+    def test_batch(self) -> None:
+        """What was submitted in one turn is one transaction; each sees what those before it wrote."""
+        told = [self.submit(add(1)), self.submit(read), self.submit(add(2)), self.submit(read)]
+        self.assertEqual([self.result(each) for each in told], [None, [1], None, [1, 2]])
+        self.assertEqual(self.observer.batches, [4])
+
+    def test_refusal(self) -> None:
+        """A refusal touches nobody else, and what was written before it stays."""
+
+        def refuse(tx: Transaction) -> None:
+            tx.run(_ADD, the_number=2)
+            raise Refusal(ErrorKind.CROWDED)
+
+        told = [self.submit(add(1)), self.submit(refuse), self.submit(add(3))]
+        self.result(told[0])
+        self.failureResultOf(told[1], Refusal)
+        self.successResultOf(told[2])
+        self.assertEqual(self.seen(), [1, 2, 3])
+
+    def test_exception(self) -> None:
+        """An operation that falls over is undone alone; its neighbours are run again and take place."""
+
+        def fail(tx: Transaction) -> None:
+            tx.run(_ADD, the_number=2)
+            raise ZeroDivisionError
+
+        told = [self.submit(add(1)), self.submit(fail), self.submit(add(3))]
+        self.result(told[0])
+        self.failureResultOf(told[1], ZeroDivisionError)
+        self.successResultOf(told[2])
+        self.assertEqual(self.seen(), [1, 3])
+        self.assertEqual((self.observer.counts["batch_failed"], self.observer.batches), (1, [1, 1]))
+
+    def test_statement_that_fails(self) -> None:
+        """A statement that the database refuses concerns its own operation only."""
+        told = [self.submit(add(number)) for number in (1, 1, 2)]
+        self.result(told[0])
+        self.failureResultOf(told[1], psycopg.errors.UniqueViolation)
+        self.successResultOf(told[2])
+        self.assertEqual(self.seen(), [1, 2])
+
+    def test_no_database(self) -> None:
+        """Where there is no database, what waits for it is told so in the end."""
+        url = self._url.set(database="no such database")
+        ledger = Ledger(self.reactor)
+        worker = Worker(self.reactor, "nowhere")
+        ledger.open([PostgresRunner(self.reactor, open_engine(url), worker, self.observer)])
+        self.patch(ledger_postgres, "AWAY_PATIENCE_SECONDS", -1.0)
+        for _ in range(2):
+            with self.assertRaises(LedgerUnavailable):
+                self.result(ledger.submit(read))
+        self.result(ledger.close())
+
+
+class TurnsTests(PostgresCase):
+    """Two lanes, or two instances, that use the same keys."""
+
+    def test_same_key(self) -> None:
+        """Operations of two lanes that share a key take turns: none sees the other half done."""
+        inside: list[str] = []
+
+        def slow(name: str, tx: Transaction) -> None:
+            inside.append(f"{name} in")
+            tx.all(_PAUSE)
+            inside.append(f"{name} out")
+
+        told = [
+            self.submit(partial(slow, "a"), 0, ("key", "other")),
+            self.submit(partial(slow, "b"), 1, ("key",)),
+        ]
+        for each in told:
+            self.result(each)
+        first = inside[0][0]
+        second = "b" if first == "a" else "a"
+        self.assertEqual(inside, [f"{first} in", f"{first} out", f"{second} in", f"{second} out"])
+
+    def test_other_keys(self) -> None:
+        """Operations of two lanes that share no key do not wait for one another."""
+        barrier = threading.Barrier(2, timeout=10.0)
+
+        def meet(_: Transaction) -> None:
+            barrier.wait()
+
+        told = [self.submit(meet, 0, ("a",)), self.submit(meet, 1, ("b",))]
+        for each in told:
+            self.result(each)
+
+    def test_try_lock(self) -> None:
+        """A key that another transaction has is not to be had, and does not wait; afterwards it is."""
+        turns: list[bool] = []
+        self.outside.execute("SELECT pg_advisory_lock(%s)", [lock_key("key")])
+        self.result(self.submit(lambda tx: turns.append(tx.try_lock("key"))))
+        self.outside.execute("SELECT pg_advisory_unlock_all()")
+        self.result(self.submit(lambda tx: turns.append(tx.try_lock("key"))))
+        self.assertEqual(turns, [False, True])
+        # Taken until the commit, and no longer.
+        (free,) = self.outside.execute(
+            "SELECT pg_try_advisory_lock(%s)", [lock_key("key")]
+        ).fetchone() or (None,)
+        self.assertIs(free, True)
+
+    def test_keys_in_any_order(self) -> None:
+        """Batches that name the same keys in opposite orders cannot block each other."""
+        told = [
+            self.submit(lambda tx: tx.all(_PAUSE) and None, lane, keys)
+            for _ in range(10)
+            for lane, keys in ((0, ("a", "b", "c")), (1, ("c", "b", "a")))
+        ]
+        for each in told:
+            self.result(each)
+        self.assertEqual(sum(self.observer.batches), 20)
+
+    def test_deadlock(self) -> None:
+        """Two batches that block each other by rows are both run in the end, each once."""
+        for number in (0, 100):
+            self.result(self.submit(add(number)))
+        barrier = threading.Barrier(2)
+        waited: set[str] = set()
+
+        def cross(name: str, first: int, second: int, tx: Transaction) -> None:
+            tx.run(_COUNT_UP, the_id=first)
+            if name not in waited:
+                waited.add(name)
+                barrier.wait(10.0)
+            tx.run(_COUNT_UP, the_id=second)
+
+        told = [
+            self.submit(partial(cross, "a", 1, 2), 0),
+            self.submit(partial(cross, "b", 2, 1), 1),
+        ]
+        for each in told:
+            self.result(each)
+        self.assertEqual(sorted(self.seen()), [2, 102])
+        self.assertEqual(self.observer.counts["batch_failed"], 0)
+
+
+class LostConnectionTests(PostgresCase):
+    """The connection breaks: nothing is lost, and nothing happens twice."""
+
+    def backend(self) -> int:
+        """The server's process behind the first lane."""
+        return int(self.result(self.submit(lambda tx: tx.one(_BACKEND)))[0])
+
+    def test_between_batches(self) -> None:
+        """A connection that broke while idle is replaced, and nobody notices."""
+        self.kill(self.backend())
+        self.result(self.submit(add(1)))
+        self.assertEqual(self.seen(), [1])
+
+    def test_between_statements(self) -> None:
+        """A batch whose connection breaks half-way is run again, on the next one, as a whole."""
+        killed: list[int] = []
+
+        def kill_self(tx: Transaction) -> int:
+            tx.run(_ADD, the_number=2)
+            if not killed:
+                (backend,) = tx.one(_BACKEND) or (0,)
+                killed.append(backend)
+                self.kill(backend)
+            tx.run(_ADD, the_number=3)
+            return len(killed)
+
+        told = [self.submit(add(1, "one")), self.submit(kill_self), self.submit(add(4, "four"))]
+        self.assertEqual([self.result(each) for each in told], ["one", 1, "four"])
+        self.assertEqual(self.seen(), [1, 2, 3, 4])
+        self.assertEqual(self.observer.batches, [3])
+
+    def test_before_the_commit(self) -> None:
+        """A commit that never reached the server did not happen: its batch is run again."""
+        broken: list[psycopg.Connection] = []
+
+        def break_self(tx: Transaction) -> None:
+            tx.run(_ADD, the_number=1)
+            if not broken:
+                broken.append(_connection(tx))
+                self.kill(broken[0].info.backend_pid)
+
+        self.result(self.submit(break_self))
+        self.assertEqual(self.seen(), [1])
+        self.assertEqual(len(broken), 1)
+
+    def test_behind_the_commit(self) -> None:
+        """A commit whose answer was lost is asked after: it happened, and is not done again."""
+        runs: list[int] = []
+
+        class Deaf(psycopg.Connection[Any]):
+            """Commits, and loses its connection before it hears of that."""
+
+            def commit(self) -> None:
+                super().commit()
+                if len(runs) == 1 and not dropped:
+                    dropped.append(True)
+                    self.close()
+                    raise psycopg.OperationalError("the server closed the connection unexpectedly")
+
+        dropped: list[bool] = []
+        self.use(Deaf)
+
+        def operation(tx: Transaction) -> str:
+            runs.append(tx.run(_ADD, the_number=1))
+            return "done"
+
+        self.assertEqual(self.result(self.submit(operation)), "done")
+        self.assertEqual((runs, dropped, self.seen()), ([1], [True], [1]))
+        self.result(self.submit(add(2)))
+        self.assertEqual(self.seen(), [1, 2])
+
+    def test_lost_while_asking_after_a_commit(self) -> None:
+        """The question whether a commit took place may need several connections itself."""
+        dropped: list[str] = []
+
+        class Unlucky(psycopg.Connection[Any]):
+            """Loses its connection behind the commit, and the next one when it is asked after that."""
+
+            def commit(self) -> None:
+                super().commit()
+                if not dropped:
+                    self.lose("commit")
+
+            def rollback(self) -> None:
+                super().rollback()
+                if dropped == ["commit"]:
+                    self.lose("question")
+
+            def lose(self, when: str) -> None:
+                dropped.append(when)
+                self.close()
+                raise psycopg.OperationalError("the server closed the connection unexpectedly")
+
+        self.use(Unlucky)
+        self.assertEqual(self.result(self.submit(add(1, "done"))), "done")
+        self.assertEqual((dropped, self.seen()), (["commit", "question"], [1]))
+
+    def test_away(self) -> None:
+        """While the database is away, operations wait; when it is back they take place, in order."""
+        self.result(self.submit(add(0)))
+        refusing = threading.Event()
+        refusing.set()
+        attempts: list[bool] = []
+
+        def refuse(*_: object) -> None:
+            attempts.append(refusing.is_set())
+            if len(attempts) > 3:
+                refusing.clear()
+            if refusing.is_set():
+                raise psycopg.OperationalError("connection refused")
+
+        event.listen(self.engine, "do_connect", refuse)
+        self.kill(self.backend())
+        told = [self.submit(add(number, number)) for number in (1, 2, 3)]
+        self.assertEqual([self.result(each) for each in told], [1, 2, 3])
+        self.assertEqual((self.seen(), len(attempts)), ([0, 1, 2, 3], 4))
+
+    def test_away_too_long(self) -> None:
+        """A database that stays away is given up, with all that waits; when it is back all goes on."""
+        backend = self.backend()
+        away = [True]
+
+        def refuse(*_: object) -> None:
+            if away[0]:
+                # So that no test waits for it.
+                self.reactor.rightNow += 11.0
+                raise psycopg.OperationalError("connection refused")
+
+        event.listen(self.engine, "do_connect", refuse)
+        self.kill(backend)
+        told = [self.submit(add(1)), self.submit(add(2))]
+        for each in told:
+            with self.assertRaises(LedgerUnavailable):
+                self.result(each)
+        away[0] = False
+        self.result(self.submit(add(3)))
+        self.assertEqual(self.seen(), [3])
+
+    def use(self, connection_class: type[psycopg.Connection[Any]]) -> None:
+        """Let the ledger's connections be of this class."""
+
+        def connect(
+            _dialect: object, _record: object, arguments: tuple[Any, ...], keywords: dict[str, Any]
+        ) -> psycopg.Connection[Any]:
+            return connection_class.connect(*arguments, **keywords)
+
+        event.listen(self.engine, "do_connect", connect)
+
+
+class CloseTests(PostgresCase):
+    """The end."""
+
+    def test_close_finishes(self) -> None:
+        """Closing waits for what was submitted, and then lets go of the connections."""
+        told = [self.submit(add(number), lane=number) for number in range(4)]
+        self.result(self.ledger.close())
+        for each in told:
+            self.successResultOf(each)
+        self.assertEqual(sorted(self.seen()), [0, 1, 2, 3])
+        for runner in self.runners:
+            runner._worker._thread.join(10.0)
+            self.assertFalse(runner._worker._thread.is_alive())
+            self.assertIsNone(runner._proxy)
+
+
+def _connection(tx: Transaction) -> psycopg.Connection[Any]:
+    cursor: Any = tx._cursor
+    with contextlib.suppress(AttributeError):
+        return cursor.connection  # type: ignore[no-any-return]
+    raise AssertionError("not psycopg's cursor")

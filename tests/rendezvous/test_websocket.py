@@ -1,0 +1,461 @@
+"""Tests of `rendezvous.websocket`: Autobahn's side is real, the transport is memory."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from zope.interface import implementer
+
+from rendezvous.ledger import Ledger
+from rendezvous.observer import DropReason
+from rendezvous.server import Limits, Rendezvous
+from rendezvous.websocket import RendezvousFactory, RendezvousProtocol
+from tests.rendezvous.fakes import Recorder, StoreRunner
+from tests.rendezvous.stores import OnSqlite, StoreCase
+
+TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 0x1, 0x2, 0x8, 0x9, 0xA, 0x0
+LIMIT = 1000
+
+
+@implementer(ITCPTransport)
+class Transport(StringTransport):
+    """A transport that remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
+        self.no_delay = False
+        self.aborted = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802 - Twisted's
+        """See `ITCPTransport`."""
+        self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802 - Twisted's
+        """See `ITCPTransport`."""
+
+    def unregisterProducer(self) -> None:
+        """See `ITransport`; like TCP's it does not mind that there is none."""
+        if self.producer is not None:
+            super().unregisterProducer()
+
+    def abortConnection(self) -> None:
+        """See `ITCPTransport`."""
+        self.aborted = True
+        super().abortConnection()
+
+
+def frame(opcode: int, payload: bytes, *, final: bool = True, length: int | None = None) -> bytes:
+    """A client's frame, masked; `length` where it lies about that."""
+    size = len(payload) if length is None else length
+    head = bytes([opcode | (0x80 if final else 0)])
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65536:
+        head += bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    else:
+        head += bytes([0x80 | 127]) + size.to_bytes(8, "big")
+    mask = os.urandom(4)
+    return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+
+def take_frames(data: bytes) -> list[tuple[int, bytes]]:
+    """What the server has sent, frame by frame."""
+    frames = []
+    while data:
+        size, start = data[1], 2
+        if size == 126:
+            size, start = int.from_bytes(data[2:4], "big"), 4
+        elif size == 127:
+            size, start = int.from_bytes(data[2:10], "big"), 10
+        frames.append((data[0] & 0x0F, data[start : start + size]))
+        data = data[start + size :]
+    return frames
+
+
+class WebSocketCase(OnSqlite, StoreCase):
+    """A case with a factory, and connections to it."""
+
+    def setUp(self) -> None:
+        """Bring up a server."""
+        super().setUp()
+        self.clock = Clock()
+        self.observer = Recorder()
+        ledger = Ledger(self.clock)
+        ledger.open([StoreRunner(self.store)])
+        self.server = Rendezvous(
+            self.clock, ledger, self.observer, limits=Limits(pending_commands=5)
+        )
+        self.factory = self.make_factory()
+
+    def make_factory(self, **settings: Any) -> RendezvousFactory:
+        """A factory whose limit is small."""
+        return RendezvousFactory(self.server, max_message_bytes=LIMIT, **settings)
+
+    def connect(
+        self, factory: RendezvousFactory | None = None, **headers: str
+    ) -> tuple[RendezvousProtocol, Transport]:
+        """A connection that has sent its handshake."""
+        protocol, transport = self.dial(factory)
+        protocol.dataReceived(self.handshake(**headers))
+        return protocol, transport
+
+    def dial(
+        self, factory: RendezvousFactory | None = None
+    ) -> tuple[RendezvousProtocol, Transport]:
+        """A connection that has sent nothing yet."""
+        protocol = (factory or self.factory).buildProtocol(None)
+        if not isinstance(protocol, RendezvousProtocol):
+            raise AssertionError(protocol)
+        transport = Transport()
+        protocol.makeConnection(transport)  # type: ignore[arg-type]
+        return protocol, transport
+
+    def handshake(self, **headers: str) -> bytes:
+        """A client's upgrade request."""
+        lines = [
+            "GET /v1 HTTP/1.1",
+            "Host: example.org:4000",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
+            "Sec-WebSocket-Version: 13",
+            *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def open(self) -> tuple[RendezvousProtocol, Transport]:
+        """A connection that has been greeted and is bound."""
+        protocol, transport = self.connect()
+        bind = json.dumps({"type": "bind", "appid": "app", "side": "side"}).encode()
+        protocol.dataReceived(frame(TEXT, bind))
+        transport.clear()
+        return protocol, transport
+
+    def settle(self) -> None:
+        """Let the ledger do all that waits."""
+        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
+            self.clock.advance(0)
+
+    def said(self, transport: Transport) -> list[dict[str, Any]]:
+        """The messages that the server has sent since the last look; all frames are text."""
+        frames = take_frames(transport.value())
+        transport.clear()
+        self.assertEqual({opcode for opcode, _ in frames} - {TEXT}, set())
+        return [json.loads(payload) for _, payload in frames]
+
+    def close_code(self, transport: Transport) -> int | None:
+        """The code of the close frame that the server has sent."""
+        codes = [
+            int.from_bytes(payload[:2], "big")
+            for opcode, payload in take_frames(transport.value())
+            if opcode == CLOSE
+        ]
+        return codes[-1] if codes else None
+
+
+class HandshakeTests(WebSocketCase):
+    """The way to an open connection."""
+
+    def test_welcome(self) -> None:
+        """After the handshake the first frame is the greeting, and small packets are not held back."""
+        _, transport = self.connect()
+        head, _, rest = transport.value().partition(b"\r\n\r\n")
+        self.assertTrue(head.startswith(b"HTTP/1.1 101 "))
+        ((opcode, payload),) = take_frames(rest)
+        self.assertEqual((opcode, json.loads(payload)["type"]), (TEXT, "welcome"))
+        self.assertTrue(transport.no_delay)
+        self.assertEqual(self.observer.connections, 1)
+        self.assertEqual(len(self.factory.connections), 1)
+
+    def test_command_in_the_same_segment(self) -> None:
+        """A client may send commands without waiting for the greeting, in one segment with the request."""
+        protocol, transport = self.dial()
+        bind = json.dumps({"type": "bind", "appid": "app", "side": "side", "id": "x"}).encode()
+        protocol.dataReceived(self.handshake() + frame(TEXT, bind))
+        _, _, rest = transport.value().partition(b"\r\n\r\n")
+        types = [json.loads(payload)["type"] for _, payload in take_frames(rest)]
+        self.assertEqual(types, ["welcome", "ack"])
+
+    def test_byte_by_byte(self) -> None:
+        """Handshake and frames may arrive a byte at a time."""
+        protocol, transport = self.dial()
+        ping = json.dumps({"type": "ping", "ping": 1}).encode()
+        for byte in self.handshake() + frame(TEXT, ping) + frame(BINARY, ping):
+            protocol.dataReceived(bytes([byte]))
+        _, _, rest = transport.value().partition(b"\r\n\r\n")
+        types = [json.loads(payload)["type"] for _, payload in take_frames(rest)]
+        self.assertEqual(types, ["welcome", "ack", "pong", "ack", "pong"])
+
+    def test_origins(self) -> None:
+        """Pages of any origin are welcome, unless the operator names those that are."""
+        _, transport = self.connect(Origin="https://anywhere.example")
+        self.assertIn(b" 101 ", transport.value().split(b"\r\n")[0])
+        factory = self.make_factory(allowed_origins=["https://*.example.org:443"])
+        for origin, status in (
+            ("https://app.example.org", b"101"),
+            ("https://example.net", b"400"),
+            ("https://app.example.org.evil.net", b"400"),
+        ):
+            _, transport = self.connect(factory, Origin=origin)
+            self.assertEqual(transport.value().split(b" ")[1], status, origin)
+        _, transport = self.connect(factory)
+        self.assertIn(b" 101 ", transport.value().split(b"\r\n")[0])
+
+    def test_slow_handshake(self) -> None:
+        """A client that has not finished its handshake after 10 seconds is dropped."""
+        protocol, transport = self.dial()
+        protocol.dataReceived(b"GET /v1 HTTP/1.1\r\n")
+        self.clock.advance(9.9)
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(0.2)
+        self.assertTrue(transport.disconnecting)
+
+    def test_no_websocket(self) -> None:
+        """What is no WebSocket handshake is refused and counts for nothing."""
+        for request in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\0\xff\r\n\r\n", b"\r\n\r\n"):
+            protocol, transport = self.dial()
+            protocol.dataReceived(request)
+            self.assertTrue(transport.disconnecting)
+            self.assertNotIn(b" 101 ", transport.value())
+        self.assertEqual(self.observer.connections, 0)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_operators_options(self) -> None:
+        """The operator's options for Autobahn come after ours."""
+        factory = self.make_factory(options={"serveFlashSocketPolicy": False, "tcpNoDelay": False})
+        _, transport = self.connect(factory)
+        self.assertFalse(transport.no_delay)
+
+
+class MessageTests(WebSocketCase):
+    """Commands in, answers out."""
+
+    def test_text_and_binary(self) -> None:
+        """A command may be a text or a binary message; the answers are text."""
+        protocol, transport = self.open()
+        for opcode in (TEXT, BINARY):
+            protocol.dataReceived(frame(opcode, b'{"type":"ping","ping":1}'))
+            self.assertEqual([each["type"] for each in self.said(transport)], ["ack", "pong"])
+
+    def test_fragments(self) -> None:
+        """A command may come in fragments, empty ones too, with a ping in between."""
+        protocol, transport = self.open()
+        protocol.dataReceived(frame(TEXT, b'{"type":"pi', final=False))
+        protocol.dataReceived(frame(PING, b"hello"))
+        self.assertEqual(take_frames(transport.value()), [(PONG, b"hello")])
+        transport.clear()
+        protocol.dataReceived(frame(CONTINUATION, b"", final=False))
+        protocol.dataReceived(frame(CONTINUATION, b'ng","ping":1}'))
+        self.assertEqual([each["type"] for each in self.said(transport)], ["ack", "pong"])
+
+    def test_bad_utf8(self) -> None:
+        """A message that is no UTF-8 is answered like any other bad message; the connection stays."""
+        protocol, transport = self.open()
+        for opcode in (TEXT, BINARY):
+            protocol.dataReceived(frame(opcode, b"\xff\xfe{}"))
+            protocol.dataReceived(frame(opcode, b"", final=True))
+        said = self.said(transport)
+        self.assertEqual([each["type"] for each in said], ["ack", "error"] * 4)
+        self.assertFalse(transport.disconnecting)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_largest(self) -> None:
+        """A message of just the limit is answered, in one frame and in two."""
+        protocol, transport = self.open()
+        payload = b'{"type":"ping","ping":1}'.ljust(LIMIT)
+        protocol.dataReceived(frame(TEXT, payload))
+        protocol.dataReceived(frame(TEXT, payload[:500], final=False))
+        protocol.dataReceived(frame(CONTINUATION, payload[500:]))
+        self.assertEqual([each["type"] for each in self.said(transport)], ["ack", "pong"] * 2)
+
+    def test_oversized(self) -> None:
+        """A longer message ends the connection with code 1009, is counted once, and nothing is kept."""
+        for pieces in (
+            [frame(TEXT, b"x" * (LIMIT + 1))],
+            [frame(TEXT, b"", length=40_000_000)],
+            [frame(TEXT, b"", length=2**62)],
+            [frame(TEXT, b"x" * LIMIT, final=False), frame(CONTINUATION, b"x")],
+        ):
+            self.observer.drops.clear()
+            protocol, transport = self.open()
+            for piece in pieces:
+                protocol.dataReceived(piece)
+            self.assertEqual(self.close_code(transport), 1009)
+            self.assertEqual(self.observer.drops, [DropReason.OVERSIZED])
+            transport.clear()
+            for _ in range(50):
+                protocol.dataReceived(b"x" * 65536)
+            protocol.dataReceived(frame(TEXT, b'{"type":"ping","ping":1}'))
+            self.assertEqual(transport.value(), b"")
+            self.assertLess(len(protocol.data), 65536)
+            self.clock.advance(3.0)
+            self.assertTrue(transport.disconnecting)
+            self.assertEqual(self.observer.drops, [DropReason.OVERSIZED])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_empty_fragments(self) -> None:
+        """A message of endless empty fragments takes no memory."""
+        protocol, transport = self.open()
+        protocol.dataReceived(frame(TEXT, b"", final=False))
+        for _ in range(1000):
+            protocol.dataReceived(frame(CONTINUATION, b"", final=False))
+        self.assertLess(len(protocol.message_data), 10)
+        protocol.dataReceived(frame(CONTINUATION, b'{"type":"ping","ping":1}'))
+        self.assertEqual([each["type"] for each in self.said(transport)], ["ack", "pong"])
+
+    def test_protocol_fault(self) -> None:
+        """A frame that breaks the protocol ends the connection, and nothing is logged."""
+        for wrong in (
+            b"\x81\x02{}",  # not masked
+            frame(0x3, b"x"),
+            frame(CONTINUATION, b"x"),
+            frame(0x41, b"{}"),
+            frame(PING, b"x" * 126),
+            frame(PING, b"x", final=False),
+        ):
+            protocol, transport = self.open()
+            protocol.dataReceived(wrong)
+            self.clock.advance(3.0)
+            self.assertTrue(transport.disconnecting)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    @given(st.lists(st.integers(1, 60), max_size=12), st.integers(0, 3), st.data())
+    def test_any_split(self, cuts: list[int], fragments: int, data: st.DataObject) -> None:
+        """However frames are cut into segments and messages into frames, each is answered once."""
+        protocol, transport = self.open()
+        wire = b""
+        for number in range(5):
+            payload = json.dumps({"type": "ping", "ping": number}).encode()
+            ends = sorted(
+                data.draw(
+                    st.lists(st.integers(0, len(payload)), min_size=fragments, max_size=fragments)
+                )
+            )
+            pieces = [
+                payload[start:end]
+                for start, end in zip([0, *ends], [*ends, len(payload)], strict=True)
+            ]
+            for place, piece in enumerate(pieces):
+                opcode = CONTINUATION if place else data.draw(st.sampled_from([TEXT, BINARY]))
+                wire += frame(opcode, piece, final=place == len(pieces) - 1)
+        for cut in cuts:
+            protocol.dataReceived(wire[:cut])
+            wire = wire[cut:]
+        protocol.dataReceived(wire)
+        pongs = [each["pong"] for each in self.said(transport) if each["type"] == "pong"]
+        self.assertEqual(pongs, list(range(5)))
+
+
+class FlowTests(WebSocketCase):
+    """Who may wait for whom."""
+
+    def test_input_held(self) -> None:
+        """When too many commands of a client wait for their results nothing more is read from it."""
+        protocol, transport = self.open()
+        for _ in range(5):
+            protocol.dataReceived(frame(TEXT, b'{"type":"list"}'))
+        self.assertEqual(transport.producerState, "paused")
+        self.settle()
+        self.assertEqual(transport.producerState, "producing")
+        self.assertEqual(len(self.said(transport)), 10)
+
+    def test_output_counted(self) -> None:
+        """The transport tells its client when it holds enough, and a client that never reads is aborted."""
+        protocol, transport = self.open()
+        self.assertIs(transport.producer, protocol)
+        self.assertTrue(transport.streaming)
+        protocol.pauseProducing()
+        payload = frame(TEXT, json.dumps({"type": "ping", "ping": "x" * 900}).encode())
+        for _ in range(5000):
+            protocol.dataReceived(payload)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(self.observer.drops, [DropReason.NOT_READING])
+        self.assertLess(len(transport.value()), 4 * 1024 * 1024 + 1000)
+
+    def test_drained(self) -> None:
+        """A client that has read all begins anew."""
+        protocol, transport = self.open()
+        payload = frame(TEXT, json.dumps({"type": "ping", "ping": "x" * 900}).encode())
+        for _ in range(10):
+            protocol.pauseProducing()
+            for _ in range(1000):
+                protocol.dataReceived(payload)
+            protocol.resumeProducing()
+        self.assertFalse(transport.aborted)
+
+
+class EndTests(WebSocketCase):
+    """How a connection ends."""
+
+    def test_client_says_goodbye(self) -> None:
+        """A close frame is answered, and nothing of the connection is left."""
+        protocol, transport = self.open()
+        protocol.dataReceived(frame(CLOSE, (1000).to_bytes(2, "big")))
+        self.assertEqual(self.close_code(transport), 1000)
+        protocol.connectionLost()
+        self.assertEqual((self.observer.connections, self.factory.connections), (0, set()))
+        self.assertEqual(self.observer.drops, [])
+
+    def test_connection_lost(self) -> None:
+        """A connection that breaks leaves nothing, whenever it does."""
+        protocol, _ = self.open()
+        protocol.connectionLost()
+        unfinished, _ = self.dial()
+        unfinished.connectionLost()
+        self.clock.advance(20)
+        self.assertEqual((self.observer.connections, self.factory.connections), (0, set()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_going_away(self) -> None:
+        """A server that stops says so to every client, and knows when the last has gone."""
+        connections = [self.open() for _ in range(3)]
+        empty = self.factory.when_empty()
+        self.factory.go_away()
+        for protocol, transport in connections:
+            self.assertEqual(self.close_code(transport), 1001)
+            self.assertNoResult(empty)
+            protocol.connectionLost()
+        self.successResultOf(empty)
+        self.successResultOf(self.factory.when_empty())
+
+    def test_dropped_by_the_heartbeat(self) -> None:
+        """A silent client gets pings, and is aborted at last."""
+        self.server.start()
+        _, transport = self.open()
+        self.clock.pump([1.0] * 181)
+        self.assertEqual([opcode for opcode, _ in take_frames(transport.value())], [PING, PING])
+        self.assertTrue(transport.aborted)
+        self.assertEqual(self.observer.drops, [DropReason.SILENT])
+        self.server.stop()
+
+    def test_pong_is_a_sign_of_life(self) -> None:
+        """A client that answers pings stays."""
+        self.server.start()
+        protocol, transport = self.open()
+        for _ in range(10):
+            self.clock.pump([1.0] * 60)
+            protocol.dataReceived(frame(PONG, b""))
+        self.assertFalse(transport.disconnecting)
+        self.server.stop()
+
+    def test_nothing_for_who_has_gone(self) -> None:
+        """A result for a client that is closing or gone is not written."""
+        protocol, transport = self.open()
+        protocol.dataReceived(frame(TEXT, b'{"type":"claim","nameplate":"7"}'))
+        protocol.dataReceived(frame(CLOSE, (1000).to_bytes(2, "big")))
+        transport.clear()
+        self.settle()
+        protocol.connectionLost()
+        self.settle()
+        self.assertEqual(transport.value(), b"")
+        self.assertEqual(self.flushLoggedErrors(), [])

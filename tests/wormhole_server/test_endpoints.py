@@ -1,0 +1,75 @@
+"""Tests of `wormhole_server.endpoints`."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.wormhole_server.files import new_path
+from wormhole_server.endpoints import endpoint_kind, parse_endpoint
+
+
+class ParseTests(SynchronousTestCase):
+    def test_taken(self) -> None:
+        """What Twisted can listen on is taken as it is, plugins included."""
+        for text in (
+            "tcp:4000",
+            "tcp:0",
+            "tcp:port=4000:backlog=100",
+            r"tcp:4000:interface=\:\:",
+            "tcp:4000:interface=127.0.0.1",
+            "unix:/run/wormhole.sock",
+            "systemd:domain=INET:index=0",
+        ):
+            self.assertEqual(parse_endpoint(text), text)
+
+    def test_refused(self) -> None:
+        """What cannot be listened on is refused in words that say what to write instead."""
+        for text, why in (
+            ("4000", "write tcp:4000$"),
+            ("tpc:4000", "did you mean tcp:"),
+            ("0.0.0.0:4000", "write tcp:4000, or"),
+            ("", "is not an endpoint of Twisted"),
+            ("tcp", "needs a port between 0 and 65535"),
+            ("tcp:65536", "needs a port between 0 and 65535"),
+            ("tcp:http", "needs a port between 0 and 65535"),
+            ("tcp:4000:interface=::", r"write each colon of an IPv6 address as \\:"),
+            ("tcp:4000:interface=localhost", "localhost is not an IP address"),
+            ("tcp:4000:colour=red", "colour"),
+            ("tcp:4000:backlog=x", "is not an endpoint of Twisted"),
+            ("unix", "is not an endpoint of Twisted"),
+        ):
+            with self.assertRaisesRegex(ValueError, why):
+                parse_endpoint(text)
+
+    def test_not_a_text(self) -> None:
+        """A number, which TOML may bring, is refused with an example."""
+        with self.assertRaisesRegex(ValueError, "4000 is not an endpoint; write tcp:4000"):
+            parse_endpoint(4000)
+
+    def test_missing_certificate(self) -> None:
+        """A certificate that cannot be read is named."""
+        with self.assertRaisesRegex(ValueError, '"/nowhere/key.pem": No such file'):
+            parse_endpoint("ssl:443:privateKey=/nowhere/key.pem")
+
+    def test_nothing_is_opened(self) -> None:
+        """Checking an endpoint leaves no socket behind."""
+        path = new_path(self)
+        parse_endpoint(f"unix:{path}")
+        self.assertFalse(path.exists())
+
+    @given(st.text() | st.from_regex(r"(tcp|ssl|unix):[0-9a-z=:\\.]*", fullmatch=True))
+    def test_anything(self, text: str) -> None:
+        """Any text whatever is taken as it is, or a ValueError."""
+        try:
+            endpoint = parse_endpoint(text)
+        except ValueError:
+            return
+        self.assertEqual(endpoint, text)
+
+
+class KindTests(SynchronousTestCase):
+    def test_kind(self) -> None:
+        """The kind stands before the first colon."""
+        self.assertEqual(endpoint_kind(parse_endpoint("tcp:4000")), "tcp")

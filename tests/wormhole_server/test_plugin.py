@@ -1,0 +1,38 @@
+"""Tests of `wormhole_server.plugin` and of the plugin line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted.plugins.wormhole_server_plugin import wormhole_server
+from wormhole_server import plugin
+
+
+class PluginTests(SynchronousTestCase):
+    def test_line(self) -> None:
+        """Twisted finds the plugin, and what it points to."""
+        names = {maker.tapname for maker in getPlugins(IServiceMaker)}
+        self.assertIn("wormhole-server", names)
+        self.assertIs(wormhole_server.options, plugin.Options)
+        self.assertIs(wormhole_server.makeService, plugin.makeService)
+
+    def test_wrong_configuration(self) -> None:
+        """Everything that is wrong has a line on stderr; the status is 2."""
+        options = plugin.Options()
+        options.parseOptions(["--motdd", "--transit=4001"])
+        self.patch(os, "environ", {})
+        with io.StringIO() as err:
+            self.patch(sys, "__stderr__", err)
+            with self.assertRaises(SystemExit) as caught, contextlib.redirect_stderr(io.StringIO()):
+                plugin.makeService(options)
+            lines = err.getvalue().splitlines()
+        self.assertEqual(caught.exception.code, 2)
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(lines[0].startswith("wormhole-server: --motdd: "), lines)

@@ -1,0 +1,84 @@
+"""Tests of `wormhole_server.show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.wormhole_server.files import new_path
+from wormhole_server.settings import OPTIONS
+from wormhole_server.show import as_toml, rows
+from wormhole_server.sources import Flags, load
+
+
+class TomlTests(SynchronousTestCase):
+    def read_back(self, text: str) -> Path:
+        """A file with `text`."""
+        path = new_path(self)
+        path.write_text(text, "utf-8")
+        return path
+
+    def test_pasted_back(self) -> None:
+        """What is printed gives the same settings when it is given to --config."""
+        for environment in (
+            {},
+            {
+                "WORMHOLE_SERVER_RENDEZVOUS": '["tcp:1", "tcp:2:interface=\\\\:\\\\:1"]',
+                "WORMHOLE_SERVER_METRICS": "none",
+                "WORMHOLE_SERVER_MOTD": 'say "hello"\n\x7f\\',
+                "WORMHOLE_SERVER_USAGE_RETENTION": "none",
+                "WORMHOLE_SERVER_BLUR_USAGE": "1.5h",
+                "WORMHOLE_SERVER_LOG_FD": "3",
+                "WORMHOLE_SERVER_DISALLOW_LIST": "yes",
+                "WORMHOLE_SERVER_WEBSOCKET_PROTOCOL_OPTION": 'allowedOrigins=["a", "b"]',
+                "WORMHOLE_SERVER_DATABASE": "postgresql://u@h/d?host=%2Frun",
+            },
+        ):
+            loaded = load(Flags(), environment)
+            path = self.read_back(as_toml(loaded))
+            again = load(Flags({"config": [str(path)]}), {})
+            for option in OPTIONS:
+                if option.name != "config":
+                    value = getattr(loaded.settings, option.attribute)
+                    self.assertEqual(getattr(again.settings, option.attribute), value)
+
+    def test_origins(self) -> None:
+        """Each value says where it came from."""
+        path = self.read_back('signal-error = "closed"')
+        flags = Flags({"motd": ["hello"], "config": [str(path)]})
+        lines = as_toml(load(flags, {"WORMHOLE_SERVER_LOG_LEVEL": "warn"})).splitlines()
+        self.assertIn('motd = "hello"  # --motd', lines)
+        self.assertIn(f'signal-error = "closed"  # {path}', lines)
+        self.assertIn('log-level = "warn"  # WORMHOLE_SERVER_LOG_LEVEL', lines)
+        self.assertIn('nameplate-expiry = "1h"  # default', lines)
+        self.assertIn(f'# config = "{path}"  # --config', lines)
+
+    def test_odd_path(self) -> None:
+        """A path with a line break in it does not leave its comment."""
+        path = new_path(self, "a\nmotd = 'x'")
+        path.write_text("disallow-list = true", "utf-8")
+        text = as_toml(load(Flags({"config": [str(path)]}), {}))
+        self.assertIsNone(
+            load(Flags({"config": [str(self.read_back(text))]}), {}).settings.motd,
+        )
+
+    def test_secret(self) -> None:
+        """A password is masked."""
+        text = as_toml(load(Flags({"database": ["postgresql://u:geheim@h/d"]}), {}))
+        self.assertNotIn("geheim", text)
+        self.assertIn('database = "postgresql+psycopg://u:***@h/d"', text)
+
+
+class RowTests(SynchronousTestCase):
+    def test_rows(self) -> None:
+        """The documentation gets every option, with its default in a word."""
+        by_name = {row.name: row for row in rows()}
+        self.assertEqual(set(by_name), {option.name for option in OPTIONS})
+        self.assertEqual(by_name["send-buffer-limit"].default, "4MiB")
+        self.assertEqual(by_name["disallow-list"].default, "false")
+        self.assertEqual(by_name["database-threads"].default, "4")
+        self.assertEqual(by_name["motd"].default, "none")
+        self.assertEqual(by_name["database"].default, "sqlite:///wormhole-server.db")
+        self.assertEqual(by_name["rendezvous"].default, r"tcp:4000:interface=\:\:")
+        self.assertTrue(by_name["rendezvous"].many)

@@ -1,0 +1,241 @@
+"""
+The composition root: settings become a running server.
+
+Owns which parts there are, what each is handed, and the order in which they start and stop. Ports are
+bound before anything is changed in the database, and nobody is served before both have gone well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from sqlalchemy.exc import SQLAlchemyError
+from twisted.application.service import MultiService
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+
+from rendezvous.database import open_engine, open_runners
+from rendezvous.ledger import Ledger
+from rendezvous.server import Limits as RendezvousLimits
+from rendezvous.server import Rendezvous, Welcome
+from rendezvous.sweeper import Lifetimes
+from rendezvous.usage import Usage
+from rendezvous.websocket import RendezvousFactory
+from transit_relay.limits import Limits as RelayLimits
+from transit_relay.relay import Relay
+from transit_relay.tcp import TransitFactory
+from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server.endpoints import Endpoint
+from wormhole_server.errors import StartError
+from wormhole_server.log_fd import LogFd
+from wormhole_server.metrics import Metrics
+from wormhole_server.metrics_site import LiveCounts, metrics_site
+from wormhole_server.migrate import migrate
+from wormhole_server.paste import Listener, local_host, paste_line
+from wormhole_server.reactor_lag import ReactorLag
+from wormhole_server.relay_observer import Recording
+from wormhole_server.settings import Settings
+from wormhole_server.usage import RelayUsage, forget_relay_usage
+from wormhole_server.version import VERSION
+from wormhole_server.web import web_site
+
+_log = Logger()
+
+# What is on its way when the server is stopped has so long to arrive.
+_GOODBYE_SECONDS = 5.0
+
+
+def make_service(settings: Settings, reactor: ReactorBase) -> ServerService:
+    """A server that does what `settings` say. Opens nothing yet."""
+    return ServerService(settings, reactor)
+
+
+class ServerService(MultiService):
+    """
+    Rendezvous server and relay with all that belongs to them.
+
+    :ivar started: fires when everything listens; fails with `StartError` where that cannot be.
+    """
+
+    def __init__(self, settings: Settings, reactor: ReactorBase) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.started: Deferred[None] = Deferred()
+        self._settings = settings
+        self._reactor = reactor
+        self._ports: list[IListeningPort] = []
+        self._metrics = metrics = Metrics(VERSION)
+        self._engine = open_engine(settings.database)
+        self._ledger = Ledger(reactor)
+        self._rendezvous = _rendezvous(settings, reactor, self._ledger, metrics)
+        self._lag = ReactorLag(reactor, metrics.process.reactor_lag_seconds.observe)
+        self._relay_usage = RelayUsage(
+            self._ledger, settings.blur_usage, metrics.process.usage_lost
+        )
+        keep = [self._relay_usage.record]
+        if settings.log_fd is not None:
+            keep.append(
+                LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost).record
+            )
+        limits = _relay_limits(settings)
+        self._relay = Relay(reactor, limits, Recording(metrics.relay, keep))
+        self._clients = _websocket_factory(settings, self._rendezvous)
+
+    def startService(self) -> None:
+        """Bind the ports, then open the database, then serve."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self.started = Deferred.fromCoroutine(self._start())
+
+    def stopService(self) -> Deferred[None]:
+        """Take nothing new, let what is on its way arrive, and let go of the database."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        rendezvous, transit, metrics = [
+            [await self._listen(name, endpoint, factory) for endpoint in endpoints]
+            for name, endpoints, factory in self._doors()
+        ]
+        done = migrate(self._engine)
+        try:
+            runners = open_runners(
+                self._reactor,
+                self._engine,
+                self._metrics.rendezvous,
+                lanes=self._settings.database_threads,
+            )
+        except SQLAlchemyError as error:
+            raise StartError(f"database: cannot be opened: {error}") from error
+        self._ledger.open(runners)
+        self._rendezvous.start()
+        self._lag.start()
+        self._tell(rendezvous, transit, metrics)
+        if done is not None:
+            _log.info("Database: {done}.", done=done)
+
+    def _doors(self) -> Sequence[tuple[str, Sequence[Endpoint], IProtocolFactory]]:
+        settings = self._settings
+        web = web_site(
+            self._reactor,
+            rendezvous=self._clients,
+            relay=TransitWebSocketFactory(self._relay, self._reactor),
+            check=self._rendezvous.check_database,
+            request_seconds=settings.open_handshake_timeout,
+        )
+        figures = metrics_site(
+            self._reactor,
+            self._metrics.registry,
+            count=cast("Callable[[], Deferred[LiveCounts]]", self._rendezvous.live_counts),
+            show=self._metrics.rendezvous.show_live_counts,
+        )
+        return (
+            ("rendezvous", settings.rendezvous, web),
+            ("transit", settings.transit, TransitFactory(self._relay)),
+            ("metrics", settings.metrics, figures),
+        )
+
+    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+        try:
+            port = await serverFromString(self._reactor, endpoint).listen(factory)
+        except CannotListenError as error:
+            why = getattr(error.socketError, "strerror", None) or error.socketError
+            raise StartError(
+                f"{name}: cannot listen on {endpoint}: {why}; stop the program that does, "
+                f"or give --{name} another port"
+            ) from error
+        except Exception as error:  # an endpoint's plugin may raise whatever it likes
+            raise StartError(f"{name}: cannot listen on {endpoint}: {error}") from error
+        self._ports.append(port)
+        return Listener(endpoint, port.getHost())
+
+    def _tell(
+        self,
+        rendezvous: Sequence[Listener],
+        transit: Sequence[Listener],
+        metrics: Sequence[Listener],
+    ) -> None:
+        line = paste_line(rendezvous, transit, self._settings.public_host, local_host)
+        if line is not None:
+            _log.info("Ready. On the other machine: {line}", line=line)
+        else:
+            _log.info("Ready.")
+        for listener in metrics:
+            host = getattr(listener.address, "host", None)
+            if host is not None:
+                place = f"[{host}]" if ":" in host else host
+                port = getattr(listener.address, "port", None)
+                _log.info("Metrics: http://{place}:{port}/metrics", place=place, port=port)
+
+    async def _stop(self) -> None:
+        self.started.addErrback(lambda _: None)
+        ports, self._ports = self._ports, []
+        await DeferredList([_stop_listening(port) for port in ports])
+        self._lag.stop()
+        self._rendezvous.stop()
+        self._clients.go_away()
+        gone: list[Deferred[None]] = [self._relay.close_all(), self._clients.when_empty()]
+        for each in gone:
+            each.addTimeout(_GOODBYE_SECONDS, self._reactor, onTimeoutCancel=lambda *_: None)
+        await DeferredList(gone)
+        await self._relay_usage.flush()
+        await self._ledger.close()
+        self._engine.dispose()
+
+
+def _stop_listening(port: IListeningPort) -> Deferred[Any]:
+    stopped = port.stopListening()
+    return stopped if isinstance(stopped, Deferred) else succeed(stopped)
+
+
+def _rendezvous(
+    settings: Settings, reactor: ReactorBase, ledger: Ledger, metrics: Metrics
+) -> Rendezvous:
+    return Rendezvous(
+        reactor,
+        ledger,
+        metrics.rendezvous,
+        welcome=Welcome(settings.motd, settings.signal_error, settings.advertise_version),
+        limits=RendezvousLimits(
+            send_buffer_bytes=settings.send_buffer_limit,
+            ping_seconds=settings.websocket_ping_interval or 0.0,
+            ping_timeout_seconds=settings.websocket_ping_timeout,
+        ),
+        lifetimes=Lifetimes(
+            nameplate_seconds=settings.nameplate_expiry,
+            mailbox_seconds=settings.mailbox_expiry,
+            usage_seconds=settings.usage_retention,
+            interval_seconds=settings.expiry_interval,
+        ),
+        usage=Usage(settings.blur_usage),
+        list_allowed=not settings.disallow_list,
+        forget=[forget_relay_usage],
+    )
+
+
+def _websocket_factory(settings: Settings, rendezvous: Rendezvous) -> RendezvousFactory:
+    return RendezvousFactory(
+        rendezvous,
+        max_message_bytes=settings.message_size_limit,
+        open_handshake_seconds=settings.open_handshake_timeout,
+        allowed_origins=settings.allowed_origin,
+        options={option.name: option.value for option in settings.websocket_protocol_option},
+    )
+
+
+def _relay_limits(settings: Settings) -> RelayLimits:
+    return RelayLimits(
+        handshake_seconds=settings.transit_handshake_timeout,
+        wait_seconds=settings.transit_wait_timeout,
+        idle_seconds=settings.transit_idle_timeout,
+        drain_seconds=settings.transit_drain_timeout,
+        keepalive_idle_seconds=round(settings.transit_keepalive_idle),
+        keepalive_interval_seconds=round(settings.transit_keepalive_interval),
+        keepalive_count=settings.transit_keepalive_count,
+        open_seconds=settings.open_handshake_timeout,
+        ping_seconds=settings.websocket_ping_interval or 0.0,
+        pong_seconds=settings.websocket_ping_timeout,
+    )
