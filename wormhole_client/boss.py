@@ -72,6 +72,7 @@ class Boss:
         self._ever_connected = False
         self._choosing = memory.code is not None
         self.mood: Mood | None = memory.mood
+        self.error: WormholeError | None = None
         self.over = False
 
         self._turns = Turns(memory, journal, self._transmit, self._unwritten)
@@ -304,12 +305,16 @@ class Boss:
         if self.mood is not None:  # there is no second way to close: leave it to the server
             self._connection.stop()
             return
-        self._tell(self._delegate.wormhole_failed, error)
+        self._tell_failure(error)
         self._close(mood)
 
     def _give_up(self, error: WormholeError) -> None:
-        self._tell(self._delegate.wormhole_failed, error)
+        self._tell_failure(error)
         self._connection.stop()
+
+    def _tell_failure(self, error: WormholeError) -> None:
+        self.error = error
+        self._tell(self._delegate.wormhole_failed, error)
 
     def _close(self, mood: Mood) -> None:
         self.mood = mood

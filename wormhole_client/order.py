@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import attrs
 from automat import TypeMachineBuilder
 
-HELD_MESSAGES: Final = 1000  # a peer needs one or two before our side has its pake
+HELD_MESSAGES: Final = 1000  # a peer says one or two before we have its pake, or its key
 PAKE: Final = "pake"
 
 

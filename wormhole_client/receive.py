@@ -14,6 +14,7 @@ from automat import TypeMachineBuilder
 from wormhole_client.errors import ProtocolError, WormholeError, WrongPasswordError
 from wormhole_client.keys import decrypt, phase_key
 from wormhole_client.memory import Memory
+from wormhole_client.order import HELD_MESSAGES
 
 VERSION: Final = "version"
 PHASE_DIGITS: Final = 10  # more messages than any wormhole carries
@@ -92,7 +93,8 @@ _scared = _build.state("scared")
 
 @_keyless.upon(Receive.got_message).loop()
 def _hold(_: Receive, core: Core, side: str, phase: str, body: bytes) -> None:
-    core.held.append((side, phase, body))
+    if len(core.held) < HELD_MESSAGES:
+        core.held.append((side, phase, body))
 
 
 @_keyless.upon(Receive.got_key).to(_listening)

@@ -124,9 +124,10 @@ class Wormhole(Controls):
         """
         self._boss.close()
         lonely = self._boss.mood is Mood.LONELY
-        self._observers.fail(
+        ended = (
             LonelyError("closed before the other end came") if lonely else WormholeClosed("closed")
         )
+        self._observers.fail(self._boss.error or ended)
         closed = self._observers.closed.when_fired()
         if within is not None and not self._boss.over:
             giving_up = self._boss.clock.callLater(within, self._boss.leave)

@@ -227,6 +227,18 @@ class EndTests(Case):
         phases = {said["phase"] for side, said in self.server.log if said["type"] == "add"}
         self.assertEqual(phases, {"pake", "version"})
 
+    def test_closed_as_it_fails(self) -> None:
+        """Who closes in the very turn in which it failed is told why it failed."""
+        ours, theirs = self.world.wormhole("ours"), self.world.wormhole("theirs")
+        ours.set_code("4-a-b")
+        theirs.set_code("4-a-c")
+        waiting = ours.get_verifier()
+        while ours._boss.error is None:
+            self.world.clock.advance(0)
+            self.server.deliver()
+        ours.close()
+        self.error(waiting, WrongPasswordError)
+
     def test_crowded(self) -> None:
         """A third client is refused, and leaves the two alone."""
         theirs = self.world.wormhole("theirs")

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.wormhole_client.support import memory
 from wormhole_client.errors import ProtocolError, WormholeError
 from wormhole_client.keys import encrypt, phase_key
+from wormhole_client.order import HELD_MESSAGES
 from wormhole_client.receive import (
     Core,
     Receive,
@@ -29,15 +30,14 @@ class Heard:
         self.versions: list[bytes] = []
         self.messages: list[bytes] = []
         self.scares: list[WormholeError] = []
-        self.machine: Receive = receive(
-            Core(
-                self.memory,
-                self.verified.append,
-                self.versions.append,
-                self.messages.append,
-                self.scares.append,
-            )
+        self.core = Core(
+            self.memory,
+            self.verified.append,
+            self.versions.append,
+            self.messages.append,
+            self.scares.append,
         )
+        self.machine: Receive = receive(self.core)
 
     def say(self, phase: str, plaintext: bytes, key: bytes = KEY, side: str = "s") -> None:
         self.machine.got_message("s", phase, encrypt(phase_key(key, side, phase), plaintext))
@@ -102,6 +102,14 @@ class ReceiveTests(SynchronousTestCase):
         heard.machine.got_message("s", "0", b"wrong too")
         heard.machine.got_key(KEY)
         self.assertEqual(len(heard.scares), 1)
+
+    def test_bounded(self) -> None:
+        """While a person types the code, a server cannot fill our memory."""
+        heard = Heard()
+        for number in range(HELD_MESSAGES + 5):
+            heard.machine.got_message("s", str(number), b"x")
+        heard.say("version", b"v")
+        self.assertEqual(len(heard.core.held), HELD_MESSAGES)
 
     def test_failed_before_the_key(self) -> None:
         """What fails elsewhere ends it too."""
