@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import TrafficStats
+from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -29,6 +31,31 @@ from rendezvous.server import Rendezvous
 _GOING_AWAY = 1001
 # A client that is told to go has so long to say goodbye.
 _CLOSE_SECONDS = 2.0
+
+
+# What Autobahn keeps on each connection and does not look at again once the connection is open, or, as the
+# last three, can share, since they are for what is not used here.
+_HANDSHAKE_ONLY = frozenset(
+    {
+        "_transport_details",
+        "_wskey",
+        "http_headers",
+        "http_request_data",
+        "http_request_host",
+        "http_request_params",
+        "http_request_path",
+        "http_request_uri",
+        "http_response_data",
+        "http_status_line",
+        "websocket_extensions",
+        "websocket_extensions_in_use",
+        "websocket_origin",
+        "websocket_protocols",
+        "send_queue",
+        "trafficStats",
+        "utf8validator",
+    }
+)
 
 
 class _Timer:
@@ -54,6 +81,7 @@ class RendezvousProtocol(WebSocketServerProtocol):
     factory: RendezvousFactory
     transport: Connection
     maxMessagePayloadSize: int  # noqa: N815 - Autobahn's
+    utf8validateIncoming: bool  # noqa: N815
     client: Client | None = None
     deaf = False
     direct = False
@@ -66,12 +94,35 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """The handshake is over."""
         self.client = self.factory.new_client(self)
         self.direct = isinstance(self.transport, Connection)
+        self._forget_handshake()
         self.factory.connections.add(self)
         if self.transport.producer is not None:
             # twisted.web's, where the connection began there.
             self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         self.client.greet(self.transport.getPeer())
+
+    def _forget_handshake(self) -> None:
+        """
+        Keep of what Autobahn has gathered only what an open connection needs.
+
+        An idle connection lives for hours, and there are many. What is None or False, as most of it is,
+        stands in the class once.
+        """
+        kind = type(self)
+        kept = {}
+        for name, value in vars(self).items():
+            if name in _HANDSHAKE_ONLY and not (
+                name == "utf8validator" and self.utf8validateIncoming
+            ):
+                continue
+            if value is None or value is False:
+                if not hasattr(kind, name):
+                    setattr(kind, name, value)
+                if getattr(kind, name) is value:
+                    continue
+            kept[name] = value
+        self.__dict__ = kept
 
     def onMessageFrame(self, payload: Any) -> None:
         """The pieces of a fragment; empty ones would be kept, and count against no limit."""
@@ -237,8 +288,14 @@ class RendezvousFactory(WebSocketServerFactory):
             + WebSocketServerProtocol.CONFIG_ATTRS_SERVER
         )
         options_of_class = {name: _not_a_method(getattr(self, name)) for name in names}
+        shared = {
+            "CONFIG_ATTRS": (),
+            "send_queue": (),
+            "trafficStats": TrafficStats(),
+            "utf8validator": Utf8Validator(),
+        }
         self._protocol = type(
-            "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, "CONFIG_ATTRS": ()}
+            "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, **shared}
         )
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002 - Twisted's
