@@ -7,6 +7,8 @@ do bytes that are written to it. Only what it does when there is something to re
 the way in which Twisted itself does it when it aborts a connection.
 """
 
+import contextlib
+import fcntl
 import socket
 import struct
 import sys
@@ -23,8 +25,11 @@ _MEMINFO: Final = struct.Struct("=9I")
 _SNDBUF: Final = 3  # SK_MEMINFO_SNDBUF
 _WMEM_QUEUED: Final = 5  # SK_MEMINFO_WMEM_QUEUED
 
-_UNKNOWN_ROOM: Final = 64 * 1024
-"""Where the system does not say how much a socket takes: as much as Twisted holds for it."""
+_SIOCOUTQNSD: Final = 0x894B
+"""Linux's (linux/sockios.h): bytes that a TCP socket holds and has not sent even once."""
+
+_INT: Final = struct.Struct("=i")
+_NOTHING: Final = bytes(_INT.size)
 
 
 class Descriptor:
@@ -70,22 +75,33 @@ class Descriptor:
         """Forget the producer."""
         self._transport.unregisterProducer()
 
-    def room(self) -> int:
+    def limit(self, most: int) -> None:
         """
-        Bytes that the socket takes now; 0 where it is worth waiting for more.
+        Have the kernel hold no more than `most` bytes beyond what the peer's window lets it send.
 
-        It is so while the kernel calls the socket writable. Whoever sends no more than this leaves
-        nothing behind, but in a machine that is short of memory.
+        Otherwise it takes some MiB for a peer that does not read, out of what it has for all.
+        """
+        with contextlib.suppress(OSError):  # the peer may have gone already
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, most)
+
+    def room(self, most: int) -> int:
+        """
+        Bytes that the socket takes now, within its limit of `most`; 0 where it is better to wait.
+
+        That is when the kernel calls it writable no longer, too. Whoever sends no more than this
+        leaves nothing behind, but in a machine that is short of memory.
         """
         try:
+            unsent: int = _INT.unpack(fcntl.ioctl(self.fileno, _SIOCOUTQNSD, _NOTHING))[0]
             info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-            fields = _MEMINFO.unpack(info)
-        except (OSError, struct.error):
-            return _UNKNOWN_ROOM
-        size: int = fields[_SNDBUF]
+            fields: tuple[int, ...] = _MEMINFO.unpack(info)
+        except (OSError, struct.error):  # older kernels; what then stays behind goes to Twisted
+            return most
+        size = fields[_SNDBUF]
         room = size - fields[_WMEM_QUEUED]
-        # A part goes to the kernel's own records.
-        return room - (room >> 3) if 3 * room >= size else 0
+        if 2 * unsent >= most or 3 * room < size:
+            return 0
+        return min(most - unsent, room - (room >> 3))  # a part goes to the kernel's own records
 
 
 def descriptor_of(transport: ITransport) -> Descriptor | None:

@@ -142,6 +142,19 @@ PROTOCOL_OPTION = Kind("OPTION=VALUE", websocket_options.parse_protocol_option)
 LOG_LEVEL = Kind("LEVEL", _log_level)
 
 
+def size(least: int) -> Kind:
+    """A number of bytes, and at least so many."""
+
+    def parse(raw: object) -> durations.Bytes:
+        value = _size(raw)
+        if value < least:
+            shown = durations.format_size(durations.Bytes(least))
+            raise ValueError(f"{quoted(raw)} is less than {shown}, the least that is of use")
+        return value
+
+    return attrs.evolve(SIZE, parse=parse)
+
+
 def choice(what: str, values: type[enum.Enum]) -> Kind:
     """One of the members of `values`; `what` names them in a message: "a kind of link"."""
     words = [member.value for member in values]

@@ -337,15 +337,15 @@ class Settings:
             "server does not start where it has not.",
         ),
     )
-    # All pairs share one pipe, which is empty between turns. A larger one than this is not faster:
-    # its bytes no longer fit into the processor's cache.
+    # All pairs share one pipe, which is empty between turns. With 256 KiB a GiB costs half as much
+    # CPU again; a larger one than this is no faster, and only root may have it.
     transit_pipe_memory: Bytes = attrs.field(
-        default=Bytes(256 * _KIB),
+        default=Bytes(_MIB),
         metadata=option(
-            kinds.SIZE,
+            kinds.size(64 * _KIB),
             Group.RELAY,
-            "The most kernel memory in pipes. Rounded to a power of two; above 1MiB the system "
-            "has to allow it.",
+            "The most kernel memory in pipes, from 64KiB. The system rounds it to a power of two, "
+            "and above 1MiB has to allow it.",
         ),
     )
 

@@ -64,7 +64,7 @@ class SocketCase(TestCase):
 
     def setUp(self) -> None:
         self.notes = Notes()
-        self.splicing = Splicing(256 * 1024, self.notes)
+        self.splicing = Splicing(MIB, self.notes)
         self.relay = Relay(reactor, self.limits, self.notes, self.make_link())
         root = Resource()
         root.putChild(b"transit", WebSocketResource(TransitWebSocketFactory(self.relay, reactor)))

@@ -50,6 +50,14 @@ class KindTests(SynchronousTestCase):
             {"maybe": "neither true nor false", 2: "neither true nor false"},
         )
 
+    def test_least_size(self) -> None:
+        """A size that is of use."""
+        self.check(
+            kinds.size(64 * 1024),
+            {"64KiB": 65536, "1MiB": 1 << 20},
+            {"4KiB": '"4KiB" is less than 64KiB', "0": "nothing through", "x": "not a size"},
+        )
+
     def test_choice(self) -> None:
         """A word of a closed set, in whichever case; it is written back as it was read."""
         kind = kinds.choice("a kind of link", TransitLink)

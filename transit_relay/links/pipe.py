@@ -15,12 +15,9 @@ from typing import Final
 
 import attrs
 
-LARGEST: Final = 1 << 20
-"""Bytes that an unprivileged process may ask for (`/proc/sys/fs/pipe-max-size` as Linux has it)."""
-
-_LEAST: Final = 16 * 1024
-"""A pipe of one or two pages, which is what the kernel gives to a user who has used up what it
-allows in all, costs more than going through the process."""
+LEAST: Final = 64 * 1024
+"""A smaller pipe, such as the kernel gives to a user who has used up what it allows in all, costs
+more than going through the process."""
 
 _PLATFORM: Final = frozenset(
     {
@@ -71,7 +68,7 @@ class Pipe:
             raise RefusedError(f"no pipe: {error.strerror}") from error
         pipe = cls(0, wanted, *ends)
         pipe.grow()
-        if pipe.size < _LEAST:
+        if pipe.size < LEAST:
             pipe.close()
             raise RefusedError(
                 f"no pipe of more than {pipe.size} bytes: "
@@ -83,8 +80,7 @@ class Pipe:
         """Ask for the wanted size, or half of it, and so on: what others use comes free again."""
         if self.size >= self._wanted:
             return
-        size = fcntl.fcntl(self._entry, fcntl.F_GETPIPE_SZ)
-        wanted = self._wanted
+        wanted, size = self._wanted, fcntl.fcntl(self._entry, fcntl.F_GETPIPE_SZ)
         while wanted > size:
             with contextlib.suppress(OSError):
                 size = fcntl.fcntl(self._entry, fcntl.F_SETPIPE_SZ, wanted)
@@ -124,7 +120,8 @@ class Pipe:
         :raises OSError: the connection is lost, and with it what the pipe held.
         """
         try:
-            self._held -= os.splice(self._exit, target, self._held, flags=_FLAGS)
+            while self._held:
+                self._held -= os.splice(self._exit, target, self._held, flags=_FLAGS)
         except BlockingIOError:
             pass
         except OSError as error:

@@ -22,6 +22,12 @@ from transit_relay.observer import Fallback, Observer
 TURN: Final = 1 << 20
 """Bytes that one direction may move before others have their turn: less than half a millisecond."""
 
+_FIRST: Final = 64 * 1024
+"""
+Bytes that may wait in the kernel for a target, at first. Twice as many each time that it has taken
+them, as far as the pipe goes: the most that is moved at once, too.
+"""
+
 _LITTLE: Final = 64 * 1024
 """Who had less than this to give has most likely nothing left: the reactor knows, we need not ask."""
 
@@ -35,6 +41,7 @@ class Direction:
         "_input",
         "_link",
         "_meter",
+        "_most",
         "_output",
         "_pipe",
         "_source",
@@ -55,11 +62,13 @@ class Direction:
         self._target, self._output = target
         self._meter = meter
         self._pipe = pipe
+        self._most = min(_FIRST, pipe.size)
         self._waiting = False
         self._broken = False
 
     def start(self) -> None:
         """Begin as soon as the target's transport has sent what it has been given so far."""
+        self._output.limit(self._most)
         self._input.read_with(self.read)
         self._output.attach(self)
         self._wait()
@@ -91,12 +100,12 @@ class Direction:
     def _turn(self) -> Exception | None:
         pipe, left = self._pipe, TURN
         while left > 0:
-            room = self._output.room()
+            room = self._output.room(self._most)
             if not room:
                 self._wait()
                 return None
             try:
-                taken = pipe.fill(self._input.fileno, min(room, pipe.size))
+                taken = pipe.fill(self._input.fileno, room)
             except BlockingIOError:
                 return None
             except RefusedError:
@@ -113,13 +122,22 @@ class Direction:
                 return None
             self._meter.add(taken)
             if rest:
+                self._allow(_FIRST)
                 self._output.write(rest)
                 self._wait()
                 return None
+            if taken == room and room >= self._most // 2:
+                self._allow(2 * self._most)
             if taken < _LITTLE:
                 return None
             left -= taken
         return None
+
+    def _allow(self, most: int) -> None:
+        most = min(most, self._pipe.size)
+        if most != self._most:
+            self._most = most
+            self._output.limit(most)
 
     def _wait(self) -> None:
         """Read no more until the target has room."""
