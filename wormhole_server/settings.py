@@ -96,9 +96,10 @@ class Settings:
             "postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
         ),
     )
-    # Each holds a connection to PostgreSQL and one batch; two cores are busy with four.
+    # Each holds a connection to PostgreSQL and one batch. Two hide each other's round trips, and one goes
+    # on while the other waits for another instance; with more, threads fight for the interpreter.
     database_threads: int = attrs.field(
-        default=4,
+        default=2,
         metadata=option(
             kinds.number("a number of threads", 1, 64),
             Group.STORAGE,
