@@ -126,6 +126,10 @@ class TransitProtocol(Protocol):
         """Seconds since the peer's kernel last gave a sign of life."""
         return sockets.silence(self.transport)
 
+    def has_ended(self) -> bool:
+        """Whether the peer has closed its direction, though that may still be unread."""
+        return sockets.has_ended(self.transport)
+
 
 class TransitFactory(Factory):
     """Makes a `TransitProtocol` for each connection that an endpoint accepts."""

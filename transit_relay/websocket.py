@@ -187,6 +187,10 @@ class TransitWebSocket(WebSocketServerProtocol):
         """Seconds since the peer's kernel last gave a sign of life."""
         return sockets.silence(self.transport)
 
+    def has_ended(self) -> bool:
+        """Whether the peer has closed its direction, though that may still be unread."""
+        return sockets.has_ended(self.transport)
+
     # The parts.
 
     def _failed(self) -> None:

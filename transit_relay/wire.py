@@ -62,3 +62,6 @@ class Wire(Protocol):
 
     def silence(self) -> float | None:
         """Seconds since the peer's kernel last gave a sign of life; None where nobody knows."""
+
+    def has_ended(self) -> bool:
+        """Whether the peer has closed its direction, though that may still be unread."""

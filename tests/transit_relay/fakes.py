@@ -81,6 +81,7 @@ class FakeWire:
         self.finished: Cause | None = None
         self.aborted = False
         self.silent_for: float | None = None
+        self.ended = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -108,6 +109,9 @@ class FakeWire:
 
     def silence(self) -> float | None:
         return self.silent_for
+
+    def has_ended(self) -> bool:
+        return self.ended
 
 
 class ConnectionCase(SynchronousTestCase):

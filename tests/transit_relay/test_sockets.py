@@ -262,6 +262,21 @@ class FlowTests(SocketCase):
         yield deferToThread(run)
         yield self.until_empty()
 
+    @inlineCallbacks
+    def test_sender_vanishes(self) -> Steps:
+        """When a sender is reset and its receiver takes nothing, both are soon gone."""
+
+        def run() -> TcpPeer:
+            sender, receiver = self.tcp(), self.tcp()
+            pair(sender, receiver)
+            send_until_stopped(sender, bytes(MIB), most=256 * MIB)
+            sender.reset()
+            return receiver
+
+        receiver = yield deferToThread(run)
+        yield self.until_empty(3 * self.limits.drain_seconds)
+        receiver.close()
+
 
 class ClosingTests(SocketCase):
     """How the kernel sees a connection closed."""
