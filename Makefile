@@ -23,6 +23,7 @@ lint: $(VENV)/.dev
 
 bench-rendezvous: $(VENV)/.dev
 	$(BIN)/python -m bench.rendezvous
+	$(BIN)/python -m bench.expiry
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
