@@ -33,16 +33,26 @@ _NOTHING: Final = bytes(_INT.size)
 
 
 class Descriptor:
-    """A connected TCP socket and its transport."""
+    """
+    A connected TCP socket and its transport.
 
-    __slots__ = ("_socket", "_transport", "fileno", "write")
+    :ivar clear: nothing that was written to the transport waits to be sent: what goes straight to
+        the socket overtakes nothing. Whoever writes to the transport makes this false; whoever is
+        attached makes it true when he is resumed.
+    """
+
+    __slots__ = ("_transport", "clear", "fileno", "socket")
 
     def __init__(self, transport: Any, handle: socket.socket) -> None:
+        self.socket = handle
         self.fileno: int = handle.fileno()
-        self.write: Callable[[bytes], None] = transport.write
-        """Sends bytes through the transport: never blocks, and takes as many as there are."""
+        self.clear = False
         self._transport = transport
-        self._socket = handle
+
+    def write(self, data: bytes) -> None:
+        """Send `data` through the transport: never blocks, and takes as much as there is."""
+        self.clear = False
+        self._transport.write(data)
 
     def read_with(self, read: Callable[[], Exception | None]) -> None:
         """
@@ -82,7 +92,7 @@ class Descriptor:
         Otherwise it takes some MiB for a peer that does not read, out of what it has for all.
         """
         with contextlib.suppress(OSError):  # the peer may have gone already
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, most)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, most)
 
     def room(self, most: int) -> int:
         """
@@ -93,7 +103,7 @@ class Descriptor:
         """
         try:
             unsent: int = _INT.unpack(fcntl.ioctl(self.fileno, _SIOCOUTQNSD, _NOTHING))[0]
-            info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            info = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
             fields: tuple[int, ...] = _MEMINFO.unpack(info)
         except (OSError, struct.error):  # older kernels; what then stays behind goes to Twisted
             return most

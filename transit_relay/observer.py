@@ -45,10 +45,10 @@ class Mood(enum.Enum):
 
 
 class Fallback(enum.Enum):
-    """Why a pair that the kernel could have served goes through the process. Metric labels."""
+    """Why one way of a pair, which the kernel was to serve, goes through the process. Labels."""
 
     NO_PIPE = "no_pipe"  # no pipe was to be had, or only a tiny one
-    REFUSED = "refused"  # the kernel would not splice; the pair went on where it was
+    REFUSED = "refused"  # the kernel would not splice; it went on from where it was
 
 
 @attrs.frozen
@@ -108,7 +108,7 @@ class Observer(Protocol):
         """Our own code failed while it dealt with one connection, which has been closed for it."""
 
     def fell_back(self, why: Fallback) -> None:
-        """A pair that the kernel could have served goes through the process."""
+        """One way of a pair, which the kernel was to serve, goes through the process."""
 
     def pipe_memory(self, byte_count: int) -> None:
         """Kernel memory in pipes is now so much."""

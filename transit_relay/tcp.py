@@ -33,6 +33,7 @@ class TransitProtocol(Protocol):
     """
 
     end: Final = End.TCP
+    framing: Final = None
     transport: IStream
 
     def __init__(self, relay: Relay) -> None:
@@ -79,7 +80,7 @@ class TransitProtocol(Protocol):
     # What the relay asks.
 
     def descriptor(self) -> Descriptor | None:
-        """The socket beneath, if the stream goes over it as it is."""
+        """The socket beneath, if there is nothing in between."""
         return descriptor_of(self.transport)
 
     def pause(self) -> None:

@@ -224,7 +224,7 @@ class RelayMetrics:
         self._fallbacks = _by(
             registry,
             "wormhole_relay_link_fallbacks",
-            "Pairs whose bytes went through the process though the kernel was to move them, by why.",
+            "Ways of a pair whose bytes went through the process, not through the kernel, by why.",
             "reason",
             Fallback,
         )
@@ -264,7 +264,7 @@ class RelayMetrics:
         self._internal_errors.inc()
 
     def fell_back(self, why: Fallback) -> None:
-        """A pair that the kernel could have served goes through the process."""
+        """One way of a pair, which the kernel was to serve, goes through the process."""
         self._fallbacks[why].inc()
 
     def pipe_memory(self, byte_count: int) -> None:

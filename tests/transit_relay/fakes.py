@@ -74,6 +74,7 @@ class FakeWire:
 
     def __init__(self, end: End = End.TCP) -> None:
         self.end = end
+        self.framing = None
         self.paused = False
         self.choked = False
         self.sent = b""

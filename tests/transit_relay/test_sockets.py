@@ -26,11 +26,12 @@ from tests.transit_relay.peers import (
     exchange,
     send_until_stopped,
 )
-from transit_relay import sockets
+from transit_relay import descriptor, sockets
 from transit_relay.limits import Limits
 from transit_relay.links.link import LinkMaker
+from transit_relay.links.producer import ProducerLink
 from transit_relay.links.splice import Splicing
-from transit_relay.observer import Mood
+from transit_relay.observer import Fallback, Mood
 from transit_relay.relay import Live, Relay
 from transit_relay.tcp import TransitFactory, TransitProtocol
 from transit_relay.websocket import TransitWebSocketFactory
@@ -118,6 +119,8 @@ def pair(first: TcpPeer, second: TcpPeer, token: bytes = b"7" * 64) -> None:
 class StreamTests(SocketCase):
     """Random data both ways at once, with random pauses, for every combination of ends."""
 
+    fallbacks: tuple[Fallback, ...] = ()
+
     @inlineCallbacks
     def check(self, make_one: Callable[[], TcpPeer], make_other: Callable[[], TcpPeer]) -> Steps:
         messages, answers = random.randbytes(5 * MIB), random.randbytes(3 * MIB)
@@ -136,6 +139,7 @@ class StreamTests(SocketCase):
         yield self.until_empty()
         self.assertEqual(sum(self.notes.byte_counts), len(messages) + len(answers))
         self.assertEqual(set(self.notes.moods), {Mood.HAPPY, Mood.JILTED})
+        self.assertEqual(set(self.notes.fallbacks) - set(self.fallbacks), set())
 
     def test_tcp_tcp(self) -> Deferred[None]:
         """From TCP to TCP."""
@@ -178,6 +182,49 @@ class StreamTests(SocketCase):
         receiver.close()
         yield self.until_empty()
         self.assertEqual(sum(self.notes.byte_counts), total)
+
+
+class ProducerStreamTests(StreamTests):
+    """The same with every byte through Twisted's transports."""
+
+    def make_link(self) -> LinkMaker:
+        return ProducerLink
+
+
+class NoPipeStreamTests(StreamTests):
+    """The same where no pipe of use is to be had."""
+
+    fallbacks = (Fallback.NO_PIPE,)
+
+    def make_link(self) -> LinkMaker:
+        self.splicing = Splicing(4096, self.notes)
+        return self.splicing
+
+
+class OldKernelStreamTests(StreamTests):
+    """The same where the kernel does not say how much a socket takes: much comes back."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(descriptor, "_SIOCOUTQNSD", 0)
+
+
+class NoNativeMaskStreamTests(StreamTests):
+    """The same where Autobahn came without native code, so that it reads all frames."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.splicing._shared.unmask = None
+
+
+class RefusedStreamTests(StreamTests):
+    """The same where the kernel ceases to splice in the middle."""
+
+    fallbacks = (Fallback.REFUSED,)
+
+    def setUp(self) -> None:
+        super().setUp()
+        reactor.callLater(0.1, self.splicing.close)
 
 
 class FlowTests(SocketCase):

@@ -10,10 +10,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 import sys
 from typing import Final
 
 import attrs
+
+from transit_relay.descriptor import Descriptor
 
 LEAST: Final = 64 * 1024
 """A smaller pipe, such as the kernel gives to a user who has used up what it allows in all, costs
@@ -29,10 +32,13 @@ _PLATFORM: Final = frozenset(
         errno.ENOMEM,
         errno.ENFILE,
         errno.EMFILE,
-        errno.EBADF,
+        errno.EBADF,  # the pipe has been closed: the relay is stopping
     }
 )
 """What says something of this machine, and nothing of the connection."""
+
+_FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK if sys.platform == "linux" else 0
+_HEAD_FLAGS: Final = socket.MSG_DONTWAIT | getattr(socket, "MSG_MORE", 0)
 
 
 class RefusedError(Exception):
@@ -42,7 +48,7 @@ class RefusedError(Exception):
 @attrs.define(eq=False)
 class Pipe:
     """
-    One pipe, empty between turns.
+    One pipe, empty between turns; a `transit_relay.links.mover.Mover`.
 
     :ivar size: bytes that it is made for; what is moved at once.
     """
@@ -81,6 +87,8 @@ class Pipe:
         if self.size >= self._wanted:
             return
         wanted, size = self._wanted, fcntl.fcntl(self._entry, fcntl.F_GETPIPE_SZ)
+        if wanted < size:
+            size = fcntl.fcntl(self._entry, fcntl.F_SETPIPE_SZ, wanted)
         while wanted > size:
             with contextlib.suppress(OSError):
                 size = fcntl.fcntl(self._entry, fcntl.F_SETPIPE_SZ, wanted)
@@ -93,9 +101,9 @@ class Pipe:
         os.close(self._entry)
         self._exit = self._entry = -1
 
-    def fill(self, source: int, most: int) -> int:
+    def fill(self, source: Descriptor, most: int) -> int:
         """
-        Take up to `most` bytes from the socket `source`; 0 says that there will be no more.
+        Take up to `most` bytes from `source`; 0 says that there will be no more.
 
         :raises BlockingIOError: there are none just now. (It cannot be that the pipe is full.)
         :raises RefusedError: the kernel does not do this.
@@ -104,7 +112,7 @@ class Pipe:
         if self._held:
             self._renew()
         try:
-            self._held = os.splice(source, self._entry, most, flags=_FLAGS)
+            self._held = os.splice(source.fileno, self._entry, most, flags=_FLAGS)
         except BlockingIOError:
             raise
         except OSError as error:
@@ -113,22 +121,24 @@ class Pipe:
             raise
         return self._held
 
-    def empty(self, target: int) -> bytes:
+    def empty(self, target: Descriptor, head: bytes) -> bytes:
         """
-        Hand on to the socket `target` what it takes; returns the rest.
+        Hand `head` and then all that is in here on to `target`; returns what it does not take.
 
-        :raises OSError: the connection is lost, and with it what the pipe held.
+        :raises OSError: the connection is lost, and with it what was in here.
         """
         try:
-            while self._held:
-                self._held -= os.splice(self._exit, target, self._held, flags=_FLAGS)
+            if head:
+                head = head[target.socket.send(head, _HEAD_FLAGS) :]
+            while self._held and not head:
+                self._held -= os.splice(self._exit, target.fileno, self._held, flags=_FLAGS)
         except BlockingIOError:
             pass
         except OSError as error:
             if error.errno not in _PLATFORM:
                 self._rest()
                 raise
-        return self._rest() if self._held else b""
+        return head + self._rest() if self._held else b""
 
     def _rest(self) -> bytes:
         pieces = []
@@ -143,6 +153,3 @@ class Pipe:
         self.close()
         self.size, self._exit, self._entry = fresh.size, fresh._exit, fresh._entry  # noqa: SLF001
         self._held = 0
-
-
-_FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK if hasattr(os, "splice") else 0
