@@ -224,7 +224,17 @@ class RefusedStreamTests(StreamTests):
 
     def setUp(self) -> None:
         super().setUp()
-        reactor.callLater(0.1, self.splicing.close)
+        self.patch(self.notes, "relayed", self.relayed)
+
+    def relayed(self, byte_count: int) -> None:
+        self.notes.byte_counts.append(byte_count)
+        self.splicing.close()
+
+    @inlineCallbacks
+    def test_counted(self) -> Steps:
+        """Each way is counted once."""
+        yield self.check(self.tcp, self.tcp)
+        self.assertEqual(self.notes.fallbacks, [Fallback.REFUSED] * 2)
 
 
 class FlowTests(SocketCase):
