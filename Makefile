@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# An editable install does not show Twisted its plugins: they are looked for along the path alone.
+HERE = echo "$(CURDIR)" >$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/here.pth
 
 .PHONY: serve test test-system lint format bench-rendezvous clean
 
@@ -21,6 +23,7 @@ lint: $(VENV)/.dev
 
 bench-rendezvous: $(VENV)/.dev
 	$(BIN)/python -m bench.rendezvous
+	$(BIN)/python -m bench.expiry
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -32,10 +35,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(HERE)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(HERE)
 	touch $@ $(VENV)/.serve
 
 clean:

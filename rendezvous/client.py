@@ -11,7 +11,6 @@ however the results of the ledger arrive. A stored message is sent on behind tha
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -109,7 +108,8 @@ class Client:
         self._lane = rendezvous.new_lane()
         self._gone = False
         self._dropped = False
-        self._turns: deque[_Turn] = deque()
+        # A list, for it is nearly always empty, and short when it is not.
+        self._turns: list[_Turn] = []
         self._subscription: Subscription | None = None
         self._present: set[Address] = set()
         # What waits for the client, once its wire has said that it is full.
@@ -257,7 +257,7 @@ class Client:
     def _give_ready(self) -> None:
         turns = self._turns
         while turns and turns[0].ready and not self._replaying:
-            self._give(turns.popleft())
+            self._give(turns.pop(0))
         if self._holding_input and len(turns) <= self._rendezvous.limits.pending_commands // 2:
             self._holding_input = False
             self._wire.resume()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import TrafficStats
+from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -29,6 +31,31 @@ from rendezvous.server import Rendezvous
 _GOING_AWAY = 1001
 # A client that is told to go has so long to say goodbye.
 _CLOSE_SECONDS = 2.0
+
+
+# What Autobahn keeps on each connection and does not look at again once the connection is open, or, as the
+# last three, can share, since they are for what is not used here.
+_HANDSHAKE_ONLY = frozenset(
+    {
+        "_transport_details",
+        "_wskey",
+        "http_headers",
+        "http_request_data",
+        "http_request_host",
+        "http_request_params",
+        "http_request_path",
+        "http_request_uri",
+        "http_response_data",
+        "http_status_line",
+        "websocket_extensions",
+        "websocket_extensions_in_use",
+        "websocket_origin",
+        "websocket_protocols",
+        "send_queue",
+        "trafficStats",
+        "utf8validator",
+    }
+)
 
 
 class _Timer:
@@ -54,18 +81,48 @@ class RendezvousProtocol(WebSocketServerProtocol):
     factory: RendezvousFactory
     transport: Connection
     maxMessagePayloadSize: int  # noqa: N815 - Autobahn's
+    utf8validateIncoming: bool  # noqa: N815
     client: Client | None = None
     deaf = False
+    direct = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outgoing: list[bytes] = []
 
     def onOpen(self) -> None:
         """The handshake is over."""
         self.client = self.factory.new_client(self)
+        self.direct = isinstance(self.transport, Connection)
+        self._forget_handshake()
         self.factory.connections.add(self)
         if self.transport.producer is not None:
             # twisted.web's, where the connection began there.
             self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         self.client.greet(self.transport.getPeer())
+
+    def _forget_handshake(self) -> None:
+        """
+        Keep of what Autobahn has gathered only what an open connection needs.
+
+        An idle connection lives for hours, and there are many. What is None or False, as most of it is,
+        stands in the class once.
+        """
+        kind = type(self)
+        kept = {}
+        for name, value in vars(self).items():
+            if name in _HANDSHAKE_ONLY and not (
+                name == "utf8validator" and self.utf8validateIncoming
+            ):
+                continue
+            if value is None or value is False:
+                if not hasattr(kind, name):
+                    setattr(kind, name, value)
+                if getattr(kind, name) is value:
+                    continue
+            kept[name] = value
+        self.__dict__ = kept
 
     def onMessageFrame(self, payload: Any) -> None:
         """The pieces of a fragment; empty ones would be kept, and count against no limit."""
@@ -112,8 +169,39 @@ class RendezvousProtocol(WebSocketServerProtocol):
 
     def write(self, frame: bytes) -> None:
         """See `Wire.write`."""
-        if self.state == self.STATE_OPEN:
+        if self.state != self.STATE_OPEN:
+            return
+        if not self.direct:
             self.transport.write(frame)
+            return
+        if not self.outgoing:
+            self.factory.flush_soon(self)
+        self.outgoing.append(frame)
+
+    def flush_out(self) -> None:
+        """
+        Send what this turn of the reactor has brought together.
+
+        A transport would ask the reactor to be told when its socket takes bytes, which it nearly always
+        does at once: two system calls and a turn saved, at every message.
+        """
+        data = b"".join(self.outgoing)
+        self.outgoing.clear()
+        transport = self.transport
+        if not data or self.state != self.STATE_OPEN or transport is None:
+            return
+        if not (transport.dataBuffer or transport._tempDataBuffer):  # noqa: SLF001 - nobody else tells
+            sent = transport.writeSomeData(data)
+            # A number, or an exception for the transport to meet again in its own way.
+            if isinstance(sent, int):
+                data = data[sent:]
+        if data:
+            transport.write(data)
+
+    def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:  # noqa: N802, N803 - Autobahn's
+        """The client says goodbye: what it has been answered comes before the reply."""
+        self.flush_out()
+        return super().onCloseFrame(code, reasonRaw)
 
     def pause(self) -> None:
         """See `Wire.pause`."""
@@ -125,6 +213,8 @@ class RendezvousProtocol(WebSocketServerProtocol):
 
     def drop(self, *, flush: bool) -> None:
         """See `Wire.drop`."""
+        if flush:
+            self.flush_out()
         self.dropConnection(abort=not flush)
 
     # The producer.
@@ -172,6 +262,7 @@ class RendezvousFactory(WebSocketServerFactory):
         self._batched_timer = _Timer(rendezvous.clock)
         self.connections: set[RendezvousProtocol] = set()
         self._when_empty: list[Deferred[None]] = []
+        self._to_flush: list[RendezvousProtocol] = []
         self._rendezvous = rendezvous
         self._last: tuple[StoredMessage | None, bytes] = (None, b"")
         self.setProtocolOptions(  # type: ignore[no-untyped-call]
@@ -197,8 +288,14 @@ class RendezvousFactory(WebSocketServerFactory):
             + WebSocketServerProtocol.CONFIG_ATTRS_SERVER
         )
         options_of_class = {name: _not_a_method(getattr(self, name)) for name in names}
+        shared = {
+            "CONFIG_ATTRS": (),
+            "send_queue": (),
+            "trafficStats": TrafficStats(),
+            "utf8validator": Utf8Validator(),
+        }
         self._protocol = type(
-            "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, "CONFIG_ATTRS": ()}
+            "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, **shared}
         )
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002 - Twisted's
@@ -240,8 +337,20 @@ class RendezvousFactory(WebSocketServerFactory):
             for each in waiting:
                 each.callback(None)
 
+    def flush_soon(self, connection: RendezvousProtocol) -> None:
+        """Let the connection send when this turn of the reactor has brought all that it brings."""
+        if not self._to_flush:
+            self._rendezvous.clock.callLater(0, self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        connections, self._to_flush = self._to_flush, []
+        for connection in connections:
+            connection.flush_out()
+
     def go_away(self) -> None:
         """Tell every client that the server is stopping."""
         for connection in tuple(self.connections):
+            connection.flush_out()
             # Its public method lets applications say 1000 and their own codes only.
             connection.sendCloseFrame(_GOING_AWAY, b"the server is going down")

@@ -44,6 +44,13 @@ class Mood(enum.Enum):
     EMPTY = "empty"  # left, or ran out of time, before its handshake was whole
 
 
+class Fallback(enum.Enum):
+    """Why one way of a pair, which the kernel was to serve, goes through the process. Labels."""
+
+    NO_PIPE = "no_pipe"  # no pipe was to be had, or only a tiny one
+    REFUSED = "refused"  # the kernel would not splice; it went on from where it was
+
+
 @attrs.frozen
 class PairRecord:
     """
@@ -100,6 +107,12 @@ class Observer(Protocol):
     def internal_error(self) -> None:
         """Our own code failed while it dealt with one connection, which has been closed for it."""
 
+    def fell_back(self, why: Fallback) -> None:
+        """One way of a pair, which the kernel was to serve, goes through the process."""
+
+    def pipe_memory(self, byte_count: int) -> None:
+        """Kernel memory in pipes is now so much."""
+
 
 class Silent:
     """The observer that does nothing."""
@@ -114,4 +127,10 @@ class Silent:
         """Ignore it."""
 
     def internal_error(self) -> None:
+        """Ignore it."""
+
+    def fell_back(self, why: Fallback) -> None:
+        """Ignore it."""
+
+    def pipe_memory(self, byte_count: int) -> None:
         """Ignore it."""

@@ -106,14 +106,18 @@ class Pair:
         self._back.report()
 
     def _look_later(self) -> None:
-        period = min(_LOOK_SECONDS, self._host.limits.idle_seconds)
+        limits = self._host.limits
+        period = min(_LOOK_SECONDS, limits.idle_seconds, limits.drain_seconds)
         self._timer = self._host.clock.callLater(period, self._look)
 
     def _look(self) -> None:
         try:
             self._report()
-            if self._is_idle():
+            still = self._seconds_still()
+            if still >= self._host.limits.idle_seconds:
                 self._first.close(Cause.TIME_OVER)
+                return
+            if still >= self._host.limits.drain_seconds and self._close_vanished():
                 return
             for connection in (self._first, self._second):
                 if self._is_dead(connection):
@@ -122,13 +126,26 @@ class Pair:
         except Exception:
             self._first.failed()
 
-    def _is_idle(self) -> bool:
+    def _seconds_still(self) -> float:
         moved = self._forth.total + self._back.total
         now = self._host.clock.seconds()
         if moved != self._seen:
             self._seen = moved
             self._moved_at = now
-        return now - self._moved_at >= self._host.limits.idle_seconds
+        return now - self._moved_at
+
+    def _close_vanished(self) -> bool:
+        """
+        Close the pair if one has gone, and the other does not take what is left for it.
+
+        As nobody reads from the first meanwhile, its end is not seen otherwise.
+        """
+        for leaver, stayer in ((self._first, self._second), (self._second, self._first)):
+            if leaver.wire.paused and leaver.wire.has_ended():
+                leaver.left()
+                stayer.wire.abort()
+                return True
+        return False
 
     def _is_dead(self, connection: Connection) -> bool:
         """

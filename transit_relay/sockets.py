@@ -23,6 +23,9 @@ _PROBES: Final = (
     ("TCP_KEEPCNT", "keepalive_count"),
 )
 
+_CLOSED: Final = frozenset({7, 8})
+"""`tcpi_state`, the first field: reset (TCP_CLOSE), or told that nothing will come (CLOSE_WAIT)."""
+
 _TCP_INFO: Final = struct.Struct("=8B24I")
 """The head of Linux's `struct tcp_info`, which only ever grows at its end."""
 
@@ -53,12 +56,28 @@ def silence(transport: ITransport) -> float | None:
 
     None where the system does not tell: for what is no TCP socket, and elsewhere than on Linux.
     """
+    fields = _tcp_info(transport)
+    if fields is None:
+        return None
+    return min(fields[_LAST_DATA_RECEIVED], fields[_LAST_ACK_RECEIVED]) / 1000
+
+
+def has_ended(transport: ITransport) -> bool:
+    """
+    Whether the peer will send no more than has come already, be it that nobody has read that yet.
+
+    False where the system does not tell.
+    """
+    fields = _tcp_info(transport)
+    return fields is not None and fields[0] in _CLOSED
+
+
+def _tcp_info(transport: ITransport) -> tuple[int, ...] | None:
     handle = _socket(transport)
     if handle is None or not hasattr(socket, "TCP_INFO"):
         return None
     info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-    fields: tuple[int, ...] = _TCP_INFO.unpack(info)
-    return min(fields[_LAST_DATA_RECEIVED], fields[_LAST_ACK_RECEIVED]) / 1000
+    return _TCP_INFO.unpack(info)
 
 
 def _socket(transport: ITransport | None) -> socket.socket | None:

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from transit_relay import sockets
 from transit_relay.connection import Connection
+from transit_relay.descriptor import Descriptor, descriptor_of
 from transit_relay.observer import End
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
@@ -32,6 +33,7 @@ class TransitProtocol(Protocol):
     """
 
     end: Final = End.TCP
+    framing: Final = None
     transport: IStream
 
     def __init__(self, relay: Relay) -> None:
@@ -77,6 +79,10 @@ class TransitProtocol(Protocol):
 
     # What the relay asks.
 
+    def descriptor(self) -> Descriptor | None:
+        """The socket beneath, if there is nothing in between."""
+        return descriptor_of(self.transport)
+
     def pause(self) -> None:
         """Read no more for now."""
         self.paused = True
@@ -120,6 +126,10 @@ class TransitProtocol(Protocol):
     def silence(self) -> float | None:
         """Seconds since the peer's kernel last gave a sign of life."""
         return sockets.silence(self.transport)
+
+    def has_ended(self) -> bool:
+        """Whether the peer has closed its direction, though that may still be unread."""
+        return sockets.has_ended(self.transport)
 
 
 class TransitFactory(Factory):

@@ -8,7 +8,7 @@ run on a global reactor, and its ping takes a peer for dead that is not being re
 the middle of a large frame, where no pong can be.
 """
 
-import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -24,6 +24,8 @@ from txaio.tx import make_logger
 
 from transit_relay import sockets
 from transit_relay.connection import Connection
+from transit_relay.descriptor import Descriptor, descriptor_of
+from transit_relay.frames import Frames, binary_header
 from transit_relay.observer import End
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
@@ -59,6 +61,16 @@ class TransitWebSocket(WebSocketServerProtocol):
         self._connection: Connection | None = None
         self._heard = False
         self._heard_at = 0.0
+        self._descriptor: Descriptor | None = None
+        self._take_frames: Callable[[Frames], None] | None = None
+        self._lent: Frames | None = None
+        self._skip = 0
+        self._parsing = False
+
+    @property
+    def framing(self) -> "TransitWebSocket":
+        """It does that itself."""
+        return self
 
     # What Twisted and Autobahn tell.
 
@@ -73,15 +85,24 @@ class TransitWebSocket(WebSocketServerProtocol):
     def dataReceived(self, data: bytes) -> None:
         """The peer has sent something: HTTP at first, then frames, in pieces of any size."""
         self._heard = True
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        self._parsing = True
         try:
             self._dataReceived(data)
         except Exception:
             self._failed()
             return
+        finally:
+            self._parsing = False
         if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HEAD:
             self.abort()
         elif self.failedByMe and self._connection is not None:
             self._connection.close(Cause.BROKEN_FRAMES)
+        elif self._take_frames is not None:
+            self._lend()
 
     def onOpen(self) -> None:
         """The WebSocket is open."""
@@ -123,6 +144,12 @@ class TransitWebSocket(WebSocketServerProtocol):
         """Close as after a clean close: Autobahn resets then, which some clients call an error."""
         super().dropConnection(abort=abort and not self.wasClean)
 
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002, N802
+        """What Autobahn itself has to say: pings, pongs and closes."""
+        if self._descriptor is not None:
+            self._descriptor.clear = False
+        self.transport.write(data)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone."""
         if self._timer.active():
@@ -136,6 +163,29 @@ class TransitWebSocket(WebSocketServerProtocol):
 
     # What the relay asks.
 
+    def descriptor(self) -> Descriptor | None:
+        """The socket beneath, if there is nothing but frames in between."""
+        self._descriptor = descriptor_of(self.transport)
+        return self._descriptor
+
+    def header(self, length: int) -> bytes:
+        """The header of a frame of so many bytes."""
+        return binary_header(length)
+
+    def lend_frames(self, take: Callable[[Frames], None]) -> None:
+        """Call `take` as soon as Autobahn is between two frames, with nothing of the next."""
+        self._take_frames = take
+        self._lend()
+
+    def return_frames(self, frames: Frames | None) -> None:
+        """Let Autobahn go on where `frames` are."""
+        self._take_frames = None
+        self._lent = None
+        if frames is not None:
+            self.inside_message = frames.inside
+            self.data = frames.held
+            self._skip = frames.left
+
     def write(self, data: bytes) -> None:
         """
         Send `data` as a message.
@@ -145,7 +195,7 @@ class TransitWebSocket(WebSocketServerProtocol):
         or extensions from a server.
         """
         if self.state == self.STATE_OPEN:
-            self.transport.writeSequence((_binary_header(len(data)), data))
+            self.transport.writeSequence((binary_header(len(data)), data))
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -182,6 +232,10 @@ class TransitWebSocket(WebSocketServerProtocol):
         """Seconds since the peer's kernel last gave a sign of life."""
         return sockets.silence(self.transport)
 
+    def has_ended(self) -> bool:
+        """Whether the peer has closed its direction, though that may still be unread."""
+        return sockets.has_ended(self.transport)
+
     # The parts.
 
     def _failed(self) -> None:
@@ -190,6 +244,18 @@ class TransitWebSocket(WebSocketServerProtocol):
         else:
             self._relay.failed()
             self.abort()
+
+    def _lend(self) -> None:
+        if (
+            self._take_frames is not None
+            and not self._parsing
+            and self.state == self.STATE_OPEN
+            and self.current_frame is None
+            and not self.data
+        ):
+            take, self._take_frames = self._take_frames, None
+            self._lent = Frames(self.inside_message)
+            take(self._lent)
 
     def _ping_later(self) -> None:
         self._timer = self._clock.callLater(self._relay.limits.ping_seconds, self._ping)
@@ -202,6 +268,9 @@ class TransitWebSocket(WebSocketServerProtocol):
         while the peer is not being read, or does not read, as it could not answer.
         """
         now = self._clock.seconds()
+        if self._lent is not None and self._lent.heard:
+            self._lent.heard = False
+            self._heard = True
         if self._heard or self.paused or self.choked:
             self._heard = False
             self._heard_at = now
@@ -242,12 +311,3 @@ class TransitWebSocketFactory(WebSocketServerFactory):
         protocol.factory = self
         websocket: TransitWebSocket = protocol
         return websocket
-
-
-def _binary_header(length: int) -> bytes:
-    """The header of a frame that is a whole binary message, not masked (RFC 6455, section 5.2)."""
-    if length < 126:
-        return struct.pack("!BB", 0x82, length)
-    if length < 1 << 16:
-        return struct.pack("!BBH", 0x82, 126, length)
-    return struct.pack("!BBQ", 0x82, 127, length)

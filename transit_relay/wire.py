@@ -11,6 +11,8 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport
 
+from transit_relay.descriptor import Descriptor
+from transit_relay.frames import Frames
 from transit_relay.observer import End
 from transit_relay.session import Cause
 
@@ -19,12 +21,38 @@ class IStream(ITCPTransport, IConsumer, IPushProducer):
     """All that the adapters ask of a Twisted transport: a name for what those provide anyway."""
 
 
+class Framing(Protocol):
+    """
+    What puts a peer's bytes into frames, and takes them out: something between it and its socket.
+    """
+
+    def header(self, length: int, /) -> bytes:
+        """What has to come before so many bytes that are sent to the peer."""
+
+    def lend_frames(self, take: Callable[[Frames], None], /) -> None:
+        """
+        Call `take` as soon as no frame is half read.
+
+        Whoever takes the frames reads from the socket, and splits what comes himself.
+        """
+
+    def return_frames(self, frames: Frames | None, /) -> None:
+        """Read again, from where `frames` are; or, if they have not been taken, keep them."""
+
+    def dataReceived(self, data: bytes, /) -> None:
+        """Take frames that have been read by whoever has taken the frames."""
+
+
 class Wire(Protocol):
     """One end of the relay: a transport that carries one peer's bytes, both ways."""
 
     @property
     def end(self) -> End:
         """What kind of connection it is."""
+
+    @property
+    def framing(self) -> Framing | None:
+        """What puts the peer's bytes into frames; None where they are on the socket as they are."""
 
     paused: bool
     """Whether it has been told to read no more for now."""
@@ -36,6 +64,10 @@ class Wire(Protocol):
     @property
     def write(self) -> Callable[[bytes], None]:
         """Sends bytes to the peer; never blocks, and takes as many as there are."""
+
+    def descriptor(self) -> Descriptor | None:
+        """The socket beneath, for a link that goes past the transport; None where something that
+        is no `framing`, such as TLS, is in between."""
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -57,3 +89,6 @@ class Wire(Protocol):
 
     def silence(self) -> float | None:
         """Seconds since the peer's kernel last gave a sign of life; None where nobody knows."""
+
+    def has_ended(self) -> bool:
+        """Whether the peer has closed its direction, though that may still be unread."""

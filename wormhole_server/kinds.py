@@ -7,6 +7,7 @@ whose text says what is wrong and what to write.
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Callable
 from typing import Any
@@ -139,6 +140,32 @@ HOST = Kind("HOST|none", _host, none=True)
 ORIGIN = Kind("ORIGIN", _origin)
 PROTOCOL_OPTION = Kind("OPTION=VALUE", websocket_options.parse_protocol_option)
 LOG_LEVEL = Kind("LEVEL", _log_level)
+
+
+def size(least: int) -> Kind:
+    """A number of bytes, and at least so many."""
+
+    def parse(raw: object) -> durations.Bytes:
+        value = _size(raw)
+        if value < least:
+            shown = durations.format_size(durations.Bytes(least))
+            raise ValueError(f"{quoted(raw)} is less than {shown}, the least that is of use")
+        return value
+
+    return attrs.evolve(SIZE, parse=parse)
+
+
+def choice(what: str, values: type[enum.Enum]) -> Kind:
+    """One of the members of `values`; `what` names them in a message: "a kind of link"."""
+    words = [member.value for member in values]
+
+    def parse(raw: object) -> enum.Enum:
+        word = raw.strip().lower() if isinstance(raw, str) else ""
+        if word not in words:
+            raise ValueError(f"{quoted(raw)} is not {what}; write one of {', '.join(words)}")
+        return values(word)
+
+    return Kind("|".join(words), parse, lambda member: str(member.value))
 
 
 def number(what: str, least: int, most: int, *, none: bool = False) -> Kind:

@@ -21,7 +21,7 @@ from rendezvous.errors import ErrorKind
 from rendezvous.messages import CommandKind
 from rendezvous.moods import Mood as MailboxMood
 from rendezvous.observer import DropReason
-from transit_relay.observer import ConnectionRecord, End, Mood, State
+from transit_relay.observer import ConnectionRecord, End, Fallback, Mood, State
 from wormhole_server.metrics_site import LiveCounts
 
 E = TypeVar("E", bound=enum.Enum)
@@ -221,6 +221,18 @@ class RelayMetrics:
             buckets=_SESSION_SECONDS,
             registry=registry,
         )
+        self._fallbacks = _by(
+            registry,
+            "wormhole_relay_link_fallbacks",
+            "Ways of a pair whose bytes went through the process, not through the kernel, by why.",
+            "reason",
+            Fallback,
+        )
+        self._pipe_memory = Gauge(
+            "wormhole_relay_pipe_memory_bytes",
+            "Kernel memory in pipes that the relay holds now.",
+            registry=registry,
+        )
         self._internal_errors = Counter(
             "wormhole_relay_internal_errors",
             "Exceptions that nobody foresaw, each of which closed a connection; the log has them.",
@@ -250,6 +262,14 @@ class RelayMetrics:
     def internal_error(self) -> None:
         """Our own code failed while it dealt with one connection."""
         self._internal_errors.inc()
+
+    def fell_back(self, why: Fallback) -> None:
+        """One way of a pair, which the kernel was to serve, goes through the process."""
+        self._fallbacks[why].inc()
+
+    def pipe_memory(self, byte_count: int) -> None:
+        """Kernel memory in pipes is now so much."""
+        self._pipe_memory.set(byte_count)
 
 
 class ProcessMetrics:

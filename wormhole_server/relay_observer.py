@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from transit_relay.observer import ConnectionRecord, End, Observer, State
+from transit_relay.observer import ConnectionRecord, End, Fallback, Observer, State
 
 
 class Recording:
@@ -27,6 +27,8 @@ class Recording:
         )
         self.relayed: Callable[[int], None] = counting.relayed
         self.internal_error: Callable[[], None] = counting.internal_error
+        self.fell_back: Callable[[Fallback], None] = counting.fell_back
+        self.pipe_memory: Callable[[int], None] = counting.pipe_memory
 
     def finished(self, record: ConnectionRecord) -> None:
         """A connection is gone."""

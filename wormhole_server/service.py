@@ -7,7 +7,10 @@ bound before anything is changed in the database, and nobody is served before bo
 
 from __future__ import annotations
 
+import gc
 import secrets
+import sqlite3
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -28,6 +31,9 @@ from rendezvous.sweeper import Lifetimes
 from rendezvous.usage import Usage
 from rendezvous.websocket import RendezvousFactory
 from transit_relay.limits import Limits as RelayLimits
+from transit_relay.links.pipe import RefusedError
+from transit_relay.links.producer import ProducerLink
+from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
@@ -40,13 +46,15 @@ from wormhole_server.migrate import migrate
 from wormhole_server.paste import Listener, local_host, paste_line
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.relay_observer import Recording
-from wormhole_server.settings import Settings
+from wormhole_server.settings import Settings, TransitLink
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
 
 _log = Logger()
 
+# The relay has no other word for it.
+_NEVER_SECONDS = 365 * 86400.0
 # What is on its way when the server is stopped has so long to arrive.
 _GOODBYE_SECONDS = 5.0
 
@@ -85,8 +93,13 @@ class ServerService(MultiService):
             keep.append(
                 LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost).record
             )
-        limits = _relay_limits(settings)
-        self._relay = Relay(reactor, limits, Recording(metrics.relay, keep))
+        self._splicing = Splicing(settings.transit_pipe_memory, metrics.relay)
+        self._relay = Relay(
+            reactor,
+            _relay_limits(settings),
+            Recording(metrics.relay, keep),
+            ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
+        )
         self._clients = _websocket_factory(settings, self._rendezvous)
 
     def startService(self) -> None:
@@ -104,6 +117,7 @@ class ServerService(MultiService):
             [await self._listen(name, endpoint, factory) for endpoint in endpoints]
             for name, endpoints, factory in self._doors()
         ]
+        self._prepare_links()
         done = migrate(self._engine)
         try:
             runners = open_runners(
@@ -113,13 +127,14 @@ class ServerService(MultiService):
                 lanes=self._settings.database_threads,
                 instance=self._instance,
             )
-        except SQLAlchemyError as error:
+        except (sqlite3.Error, SQLAlchemyError) as error:
             raise StartError(f"database: cannot be opened: {error}") from error
         self._ledger.open(runners)
         if self._listener is not None:
             self._listener.start()
         self._rendezvous.start()
         self._lag.start()
+        _tune_interpreter()
         self._tell(rendezvous, transit, metrics)
         if done is not None:
             _log.info("Database: {done}.", done=done)
@@ -144,6 +159,18 @@ class ServerService(MultiService):
             ("transit", settings.transit, TransitFactory(self._relay)),
             ("metrics", settings.metrics, figures),
         )
+
+    def _prepare_links(self) -> None:
+        if self._settings.transit_link is TransitLink.PRODUCER:
+            return
+        try:
+            self._splicing.open()
+        except RefusedError as error:
+            if self._settings.transit_link is TransitLink.SPLICE:
+                raise StartError(
+                    f"transit-link: the kernel cannot move the bytes here: {error}; "
+                    "write auto or producer"
+                ) from error
 
     async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
         try:
@@ -188,11 +215,25 @@ class ServerService(MultiService):
         for each in gone:
             each.addTimeout(_GOODBYE_SECONDS, self._reactor, onTimeoutCancel=lambda *_: None)
         await DeferredList(gone)
+        self._splicing.close()
         if self._listener is not None:
             self._listener.stop()
         await self._relay_usage.flush()
         await self._ledger.close()
         self._engine.dispose()
+
+
+def _tune_interpreter() -> None:
+    """For a process with many small objects that live long, and a thread that waits for the disk."""
+    # What is here now stays: no collection has to look at it again.
+    gc.collect()
+    gc.freeze()
+    # An idle client is a few dozen objects without cycles; looking at all of them again and again is
+    # what costs. Cycles come from exceptions and closed connections, and are rare.
+    gc.set_threshold(20_000, 20, 20)
+    # When a commit is done its thread needs the interpreter for a moment; by default a busy reactor
+    # would keep it waiting for 5 ms, as long as a slow disk does.
+    sys.setswitchinterval(0.001)
 
 
 def _stop_listening(port: IListeningPort) -> Deferred[Any]:
@@ -246,6 +287,6 @@ def _relay_limits(settings: Settings) -> RelayLimits:
         keepalive_interval_seconds=round(settings.transit_keepalive_interval),
         keepalive_count=settings.transit_keepalive_count,
         open_seconds=settings.open_handshake_timeout,
-        ping_seconds=settings.websocket_ping_interval or 0.0,
+        ping_seconds=settings.websocket_ping_interval or _NEVER_SECONDS,
         pong_seconds=settings.websocket_ping_timeout,
     )

@@ -11,6 +11,8 @@ in TOML.
 
 from __future__ import annotations
 
+import enum
+
 import attrs
 from sqlalchemy import URL, make_url
 
@@ -26,6 +28,14 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _KIB = 1 << 10
 _MIB = 1 << 20
+
+
+class TransitLink(enum.Enum):
+    """How the relay moves the bytes of a pair."""
+
+    AUTO = "auto"  # the kernel does, where it can
+    SPLICE = "splice"  # the same, but the server does not start where the kernel cannot
+    PRODUCER = "producer"  # all bytes go through the process
 
 
 @attrs.frozen(kw_only=True)
@@ -86,9 +96,10 @@ class Settings:
             "postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
         ),
     )
-    # Each holds a connection to PostgreSQL and one batch; two cores are busy with four.
+    # Each holds a connection to PostgreSQL and one batch. Two hide each other's round trips, and one goes
+    # on while the other waits for another instance; with more, threads fight for the interpreter.
     database_threads: int = attrs.field(
-        default=4,
+        default=2,
         metadata=option(
             kinds.number("a number of threads", 1, 64),
             Group.STORAGE,
@@ -314,6 +325,28 @@ class Settings:
             kinds.number("a number of probes", 1, 127),
             Group.RELAY,
             "TCP keepalive: how many probes in a row may stay without an answer.",
+        ),
+    )
+
+    transit_link: TransitLink = attrs.field(
+        default=TransitLink.AUTO,
+        metadata=option(
+            kinds.choice("a kind of link", TransitLink),
+            Group.RELAY,
+            "How bytes get from one client to the other: in the kernel (splice), or through this "
+            "process (producer). auto is splice wherever the kernel has it; with splice the "
+            "server does not start where it has not.",
+        ),
+    )
+    # All pairs share one pipe, which is empty between turns. With 256 KiB a GiB costs half as much
+    # CPU again; a larger one than this is no faster, and only root may have it.
+    transit_pipe_memory: Bytes = attrs.field(
+        default=Bytes(_MIB),
+        metadata=option(
+            kinds.size(64 * _KIB),
+            Group.RELAY,
+            "The most kernel memory in pipes, from 64KiB. The system rounds it to a power of two, "
+            "and above 1MiB has to allow it.",
         ),
     )
 

@@ -20,6 +20,7 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from wormhole_server.front_door import FrontDoor
 from wormhole_server.http import Later, Page, PrivateSite, text
 from wormhole_server.shared import Shared
 
@@ -36,9 +37,9 @@ def web_site(
     relay: WebSocketServerFactory | None,
     check: Callable[[], Deferred[None]],
     request_seconds: float,
-) -> PrivateSite:
+) -> FrontDoor:
     """
-    The site for every rendezvous endpoint.
+    What listens on every rendezvous endpoint.
 
     :param rendezvous: serves /v1.
     :param relay: serves /transit; None where there is no relay.
@@ -51,7 +52,9 @@ def web_site(
         root.putChild(b"transit", Upgrade(relay))
     root.putChild(b"healthz", Healthy())
     root.putChild(b"readyz", Ready(Shared(reactor, check, READY_SECONDS)))
-    return PrivateSite("Web root", reactor, root, request_seconds)
+    site = PrivateSite("Web root", reactor, root, request_seconds)
+    websockets = {b"/v1": rendezvous} if relay is None else {b"/v1": rendezvous, b"/transit": relay}
+    return FrontDoor(reactor, websockets, site, request_seconds)
 
 
 class Root(Page):

@@ -127,18 +127,20 @@ class Server:
         """All that it has said, over all restarts."""
         return "".join([*self.outputs, self.program.output if self.program else ""])
 
+    def command_line(self) -> list[str]:
+        """What starts it."""
+        return [
+            *self._command,
+            "--rendezvous=" + LOOPBACK.format(self.web_port),
+            "--transit=" + LOOPBACK.format(self.transit_port),
+            "--metrics=" + LOOPBACK.format(self.metrics_port),
+            f"--database={self._database}",
+            *self._flags,
+        ]
+
     def start(self) -> None:
         """Returns when it serves."""
-        self.program = Program(
-            [
-                *self._command,
-                "--rendezvous=" + LOOPBACK.format(self.web_port),
-                "--transit=" + LOOPBACK.format(self.transit_port),
-                "--metrics=" + LOOPBACK.format(self.metrics_port),
-                f"--database={self._database}",
-                *self._flags,
-            ]
-        )
+        self.program = Program(self.command_line())
         paste = self.program.wait_for(_PASTE.pattern)
         self.web_port, self.transit_port = int(paste[2]), int(paste[4])
         metrics = self.program.wait_for(r"http://127\.0\.0\.1:(\d+)/metrics")

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from transit_relay.connection import Connection
-from transit_relay.observer import ConnectionRecord, End, Mood, State
+from transit_relay.observer import ConnectionRecord, End, Fallback, Mood, State
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
 from transit_relay.wire import IStream
@@ -42,6 +42,8 @@ class Notes:
         self.byte_counts: list[int] = []
         self.records: list[ConnectionRecord] = []
         self.errors = 0
+        self.fallbacks: list[Fallback] = []
+        self.pipe_bytes = 0
 
     def connection_state(self, link_end: End, before: State | None, after: State | None) -> None:
         self.states.append((link_end, before, after))
@@ -55,6 +57,12 @@ class Notes:
     def internal_error(self) -> None:
         self.errors += 1
 
+    def fell_back(self, why: Fallback) -> None:
+        self.fallbacks.append(why)
+
+    def pipe_memory(self, byte_count: int) -> None:
+        self.pipe_bytes = byte_count
+
     @property
     def moods(self) -> list[Mood]:
         """In the order in which the connections were gone."""
@@ -66,6 +74,7 @@ class FakeWire:
 
     def __init__(self, end: End = End.TCP) -> None:
         self.end = end
+        self.framing = None
         self.paused = False
         self.choked = False
         self.sent = b""
@@ -73,9 +82,13 @@ class FakeWire:
         self.finished: Cause | None = None
         self.aborted = False
         self.silent_for: float | None = None
+        self.ended = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
+
+    def descriptor(self) -> None:
+        return None
 
     def pause(self) -> None:
         self.paused = True
@@ -97,6 +110,9 @@ class FakeWire:
 
     def silence(self) -> float | None:
         return self.silent_for
+
+    def has_ended(self) -> bool:
+        return self.ended
 
 
 class ConnectionCase(SynchronousTestCase):

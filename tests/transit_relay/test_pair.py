@@ -103,6 +103,37 @@ class PartingTests(PairCase):
         self.assertEqual((self.first_wire.sent, self.second_wire.sent), (b"ok\n", b"ok\n"))
 
 
+class VanishedTests(PairCase):
+    """One has gone, and nobody reads that, as the other does not take what came before."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.first.receive(b"x")
+        self.first_wire.paused = self.first_wire.ended = True
+
+    def test_stalled(self) -> None:
+        """The stayer has the time to drain, and looks are as frequent as need be; then both go."""
+        self.wait(self.limits.drain_seconds)
+        self.assertFalse(self.second_wire.aborted)
+        self.wait(30.0)
+        self.assertTrue(self.second_wire.aborted)
+        self.assertEqual(self.first_wire.finished, Cause.LEFT)
+
+    def test_slow(self) -> None:
+        """A stayer that goes on taking is left to it."""
+        for _ in range(20):
+            self.wait(30.0)
+            self.first.receive(b"x")
+        self.assertFalse(self.second_wire.aborted)
+        self.assertIsNone(self.first_wire.finished)
+
+    def test_read(self) -> None:
+        """Who is being read will be heard to leave: nothing is left behind for a look to find."""
+        self.first_wire.paused = False
+        self.wait(10 * self.limits.drain_seconds)
+        self.assertFalse(self.second_wire.aborted)
+
+
 class CountingTests(PairCase):
     """Bytes are told in batches, and all of them in the end."""
 

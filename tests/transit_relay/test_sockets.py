@@ -26,9 +26,12 @@ from tests.transit_relay.peers import (
     exchange,
     send_until_stopped,
 )
-from transit_relay import sockets
+from transit_relay import descriptor, sockets
 from transit_relay.limits import Limits
-from transit_relay.observer import Mood
+from transit_relay.links.link import LinkMaker
+from transit_relay.links.producer import ProducerLink
+from transit_relay.links.splice import Splicing
+from transit_relay.observer import Fallback, Mood
 from transit_relay.relay import Live, Relay
 from transit_relay.tcp import TransitFactory, TransitProtocol
 from transit_relay.websocket import TransitWebSocketFactory
@@ -62,7 +65,8 @@ class SocketCase(TestCase):
 
     def setUp(self) -> None:
         self.notes = Notes()
-        self.relay = Relay(reactor, self.limits, self.notes)
+        self.splicing = Splicing(MIB, self.notes)
+        self.relay = Relay(reactor, self.limits, self.notes, self.make_link())
         root = Resource()
         root.putChild(b"transit", WebSocketResource(TransitWebSocketFactory(self.relay, reactor)))
         self.ports: list[Port] = [
@@ -72,12 +76,17 @@ class SocketCase(TestCase):
         self.addCleanup(self.stop)
         self.tcp_port, self.web_port = (port.getHost().port for port in self.ports)
 
+    def make_link(self) -> LinkMaker:
+        """What joins the pairs."""
+        return self.splicing
+
     @inlineCallbacks
     def stop(self) -> Steps:
         """No test leaves a connection behind: none can be left now."""
         for port in self.ports:
             yield port.stopListening()
         yield self.relay.close_all()
+        self.splicing.close()
 
     def tcp(self) -> TcpPeer:
         return TcpPeer(self.tcp_port)
@@ -110,6 +119,8 @@ def pair(first: TcpPeer, second: TcpPeer, token: bytes = b"7" * 64) -> None:
 class StreamTests(SocketCase):
     """Random data both ways at once, with random pauses, for every combination of ends."""
 
+    fallbacks: tuple[Fallback, ...] = ()
+
     @inlineCallbacks
     def check(self, make_one: Callable[[], TcpPeer], make_other: Callable[[], TcpPeer]) -> Steps:
         messages, answers = random.randbytes(5 * MIB), random.randbytes(3 * MIB)
@@ -128,6 +139,7 @@ class StreamTests(SocketCase):
         yield self.until_empty()
         self.assertEqual(sum(self.notes.byte_counts), len(messages) + len(answers))
         self.assertEqual(set(self.notes.moods), {Mood.HAPPY, Mood.JILTED})
+        self.assertEqual(set(self.notes.fallbacks) - set(self.fallbacks), set())
 
     def test_tcp_tcp(self) -> Deferred[None]:
         """From TCP to TCP."""
@@ -170,6 +182,59 @@ class StreamTests(SocketCase):
         receiver.close()
         yield self.until_empty()
         self.assertEqual(sum(self.notes.byte_counts), total)
+
+
+class ProducerStreamTests(StreamTests):
+    """The same with every byte through Twisted's transports."""
+
+    def make_link(self) -> LinkMaker:
+        return ProducerLink
+
+
+class NoPipeStreamTests(StreamTests):
+    """The same where no pipe of use is to be had."""
+
+    fallbacks = (Fallback.NO_PIPE,)
+
+    def make_link(self) -> LinkMaker:
+        self.splicing = Splicing(4096, self.notes)
+        return self.splicing
+
+
+class OldKernelStreamTests(StreamTests):
+    """The same where the kernel does not say how much a socket takes: much comes back."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(descriptor, "_SIOCOUTQNSD", 0)
+
+
+class NoNativeMaskStreamTests(StreamTests):
+    """The same where Autobahn came without native code, so that it reads all frames."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.splicing._shared.unmask = None
+
+
+class RefusedStreamTests(StreamTests):
+    """The same where the kernel ceases to splice in the middle."""
+
+    fallbacks = (Fallback.REFUSED,)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(self.notes, "relayed", self.relayed)
+
+    def relayed(self, byte_count: int) -> None:
+        self.notes.byte_counts.append(byte_count)
+        self.splicing.close()
+
+    @inlineCallbacks
+    def test_counted(self) -> Steps:
+        """Each way is counted once."""
+        yield self.check(self.tcp, self.tcp)
+        self.assertEqual(self.notes.fallbacks, [Fallback.REFUSED] * 2)
 
 
 class FlowTests(SocketCase):
@@ -253,6 +318,21 @@ class FlowTests(SocketCase):
 
         yield deferToThread(run)
         yield self.until_empty()
+
+    @inlineCallbacks
+    def test_sender_vanishes(self) -> Steps:
+        """When a sender is reset and its receiver takes nothing, both are soon gone."""
+
+        def run() -> TcpPeer:
+            sender, receiver = self.tcp(), self.tcp()
+            pair(sender, receiver)
+            send_until_stopped(sender, bytes(MIB), most=256 * MIB)
+            sender.reset()
+            return receiver
+
+        receiver = yield deferToThread(run)
+        yield self.until_empty(3 * self.limits.drain_seconds)
+        receiver.close()
 
 
 class ClosingTests(SocketCase):

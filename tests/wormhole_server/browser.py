@@ -7,7 +7,6 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from twisted.web.server import Site
 
 
 class Transport(StringTransport):
@@ -27,7 +26,7 @@ class Transport(StringTransport):
 class Connection:
     """One connection to `site`."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Any) -> None:
         self.transport = Transport()
         self.channel: Any = site.buildProtocol(None)
         self.transport.protocol = self.channel
@@ -49,10 +48,10 @@ class Connection:
 
     def leave(self) -> None:
         """The client is gone."""
-        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.transport.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-def fetch(site: Site, path: str, method: str = "GET", headers: str = "") -> tuple[int, str, str]:
+def fetch(site: Any, path: str, method: str = "GET", headers: str = "") -> tuple[int, str, str]:
     """The status, the head and the body of what `site` answers at once."""
     connection = Connection(site)
     connection.get(path, method, headers)

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_server import kinds
 from wormhole_server.kinds import Kind
+from wormhole_server.settings import TransitLink
 
 
 class KindTests(SynchronousTestCase):
@@ -48,6 +49,24 @@ class KindTests(SynchronousTestCase):
             },
             {"maybe": "neither true nor false", 2: "neither true nor false"},
         )
+
+    def test_least_size(self) -> None:
+        """A size that is of use."""
+        self.check(
+            kinds.size(64 * 1024),
+            {"64KiB": 65536, "1MiB": 1 << 20},
+            {"4KiB": '"4KiB" is less than 64KiB', "0": "nothing through", "x": "not a size"},
+        )
+
+    def test_choice(self) -> None:
+        """A word of a closed set, in whichever case; it is written back as it was read."""
+        kind = kinds.choice("a kind of link", TransitLink)
+        self.check(
+            kind,
+            {"auto": TransitLink.AUTO, " Splice ": TransitLink.SPLICE},
+            {"fast": '"fast" is not a kind of link; write one of auto, splice', 1: "1 is not"},
+        )
+        self.assertEqual(kind.show(TransitLink.PRODUCER), "producer")
 
     def test_duration(self) -> None:
         """A time, and not none at all."""

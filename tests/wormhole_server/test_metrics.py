@@ -16,7 +16,7 @@ from rendezvous.moods import Mood as MailboxMood
 from rendezvous.observer import DropReason
 from rendezvous.observer import Observer as RendezvousObserver
 from tests.wormhole_server.records import HAPPY, JILTED, LONELY
-from transit_relay.observer import End, Mood, State
+from transit_relay.observer import End, Fallback, Mood, State
 from transit_relay.observer import Observer as RelayObserver
 from wormhole_server.metrics import Metrics
 
@@ -154,6 +154,15 @@ class RelayMetricsTests(MetricsCase):
         """Our own faults are counted."""
         self.relay.internal_error()
         self.assertEqual(self.value("relay_internal_errors_total"), 1)
+
+    def test_links(self) -> None:
+        """Pairs that the kernel did not serve are counted by why; the memory in pipes is shown."""
+        self.relay.fell_back(Fallback.REFUSED)
+        self.relay.pipe_memory(262_144)
+        self.assertEqual(
+            self.values("relay_link_fallbacks_total", "reason", Fallback), {Fallback.REFUSED: 1}
+        )
+        self.assertEqual(self.value("relay_pipe_memory_bytes"), 262_144)
 
 
 class PageTests(MetricsCase):

@@ -77,7 +77,7 @@ class RowTests(SynchronousTestCase):
         self.assertEqual(set(by_name), {option.name for option in OPTIONS})
         self.assertEqual(by_name["send-buffer-limit"].default, "4MiB")
         self.assertEqual(by_name["disallow-list"].default, "false")
-        self.assertEqual(by_name["database-threads"].default, "4")
+        self.assertEqual(by_name["database-threads"].default, "2")
         self.assertEqual(by_name["motd"].default, "none")
         self.assertEqual(by_name["database"].default, "sqlite:///wormhole-server.db")
         self.assertEqual(by_name["rendezvous"].default, r"tcp:4000:interface=\:\:")

@@ -1,0 +1,308 @@
+"""
+One way between two buddies, from socket to socket.
+
+Owns the turns: how much is moved at once, and what is done when the target takes no more. Before it
+takes bytes from one socket it asks how many the other takes, and it takes no more than that. So a
+peer that does not read leaves its buddy's bytes where they are, in the kernel's receive buffer, and
+nothing of ours, no pipe and no memory, is held for it.
+"""
+
+from typing import Final
+
+from twisted.internet.interfaces import IPullProducer
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from zope.interface import implementer
+
+from transit_relay.descriptor import Descriptor
+from transit_relay.frames import MARGIN, Frames
+from transit_relay.links.link import Buddy, Meter
+from transit_relay.links.mover import Mover, send
+from transit_relay.links.pipe import RefusedError
+from transit_relay.links.shared import Shared
+from transit_relay.observer import Fallback
+from transit_relay.wire import Framing
+
+TURN: Final = 1 << 20
+"""Bytes that one direction may move before others have their turn: less than half a millisecond."""
+
+_FIRST: Final = 64 * 1024
+"""
+Bytes that may wait in the kernel for a target, at first. Twice as many each time that it has taken
+them, as far as the mover goes: the most that is moved at once, too.
+"""
+
+_LITTLE: Final = 64 * 1024
+"""Who had less than this to give has most likely nothing left: the reactor knows, we need not ask."""
+
+
+@implementer(IPullProducer)
+class Direction:
+    """The way from one buddy to the other; which bytes it takes, and how, is said further down."""
+
+    __slots__ = (
+        "_broken",
+        "_framing",
+        "_input",
+        "_meter",
+        "_most",
+        "_output",
+        "_shared",
+        "_source",
+        "_stopped",
+        "_target",
+        "_waiting",
+    )
+
+    def __init__(
+        self,
+        source: Buddy,
+        entry: Descriptor,
+        target: Buddy,
+        outlet: Descriptor,
+        meter: Meter,
+        shared: Shared,
+    ) -> None:
+        self._source = source
+        self._input = entry
+        self._target = target
+        self._output = outlet
+        self._framing = target.wire.framing
+        self._meter = meter
+        self._shared = shared
+        self._most = _FIRST
+        self._waiting = False
+        self._broken = False
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin as soon as the target's transport has sent what it has been given so far."""
+        self._output.limit(self._most)
+        self._output.attach(self)
+        self._wait()
+
+    def stop(self) -> None:
+        """Leave both transports as they were, but for who reads from the source."""
+        self._stopped = True
+        self._input.give_back(self.read)
+        self._output.detach()
+        self._target.wire.choked = False
+
+    def read(self) -> Exception | None:
+        """Let the source have its turn; in place of its transport's `doRead`."""
+        try:
+            return self._turn()
+        except Exception:
+            self._source.failed()
+            return None
+
+    def resumeProducing(self) -> None:
+        """The target has sent all that it was given, and takes more."""
+        self._output.clear = True
+        if self._waiting and not self._broken:
+            self._waiting = False
+            self._target.wire.choked = False
+            self._source.wire.resume()
+
+    def stopProducing(self) -> None:
+        """The target's transport is gone; its connection hears of that, and sees to the rest."""
+
+    def _turn(self) -> Exception | None:
+        """Take, and hand on, up to `TURN` bytes."""
+        left = TURN
+        while left > 0:
+            room = self._output.room(self._most) if self._output.clear else 0
+            if not room:
+                self._wait()
+                return None
+            try:
+                taken = self._take(room)
+            except BlockingIOError:
+                return None
+            except OSError:
+                return CONNECTION_LOST
+            if not taken:
+                return CONNECTION_DONE
+            try:
+                rest = self._hand_on()
+            except OSError:
+                self._break()
+                return None
+            if rest:
+                self._allow(_FIRST)
+                self._output.write(rest)
+            self._set_aside()
+            if self._stopped:
+                return None
+            if rest:
+                self._wait()
+                return None
+            if taken == room and 2 * room >= self._most:
+                self._allow(2 * self._most)
+            if taken < _LITTLE:
+                return None
+            left -= taken
+        return None
+
+    def _take(self, room: int) -> int:
+        """
+        Take up to `room` bytes from the source's socket; returns how many.
+
+        :raises OSError: as recv(2).
+        """
+        raise NotImplementedError
+
+    def _hand_on(self) -> bytes:
+        """
+        Hand on, and count, what was taken; returns what the target's socket does not take.
+
+        :raises OSError: the target is lost.
+        """
+        raise NotImplementedError
+
+    def _set_aside(self) -> None:
+        """Let others have what was taken and is not for the target; it may be the end of this."""
+
+    def _largest(self) -> int:
+        """The most that can be moved at once."""
+        raise NotImplementedError
+
+    def _head(self, length: int) -> bytes:
+        return b"" if self._framing is None else self._framing.header(length)
+
+    def _allow(self, most: int) -> None:
+        most = min(most, max(self._largest(), _FIRST))
+        if most != self._most:
+            self._most = most
+            self._output.limit(most)
+
+    def _wait(self) -> None:
+        """Read no more until the target has room."""
+        self._waiting = True
+        self._target.wire.choked = True
+        self._source.wire.pause()
+        self._output.await_room()
+
+    def _break(self) -> None:
+        """
+        The target takes nothing any more: nothing more is read for it.
+
+        Its own last bytes may still wait to be read. Whoever reads those finds its end behind them.
+        """
+        self._broken = True
+        self._source.wire.pause()
+
+
+class StreamDirection(Direction):
+    """From a peer whose bytes are on the socket as they are: the kernel moves them."""
+
+    __slots__ = ("_mover", "_taken")
+
+    def start(self) -> None:
+        """See `Direction.start`."""
+        self._mover: Mover = self._shared.mover()
+        self._taken = 0
+        self._input.read_with(self.read)
+        super().start()
+
+    def _take(self, room: int) -> int:
+        try:
+            self._taken = self._mover.fill(self._input, room)
+        except RefusedError:
+            self._shared.observer.fell_back(Fallback.REFUSED)
+            self._mover = self._shared.buffer
+            self._taken = self._mover.fill(self._input, room)
+        return self._taken
+
+    def _hand_on(self) -> bytes:
+        rest = self._mover.empty(self._output, self._head(self._taken))
+        self._meter.add(self._taken)
+        return rest
+
+    def _largest(self) -> int:
+        return self._mover.size
+
+
+class FrameDirection(Direction):
+    """
+    From a peer on WebSocket: its frames are taken apart here, in one piece of memory for all.
+
+    Until Autobahn is between two frames, it is Autobahn that reads; and again from the first frame
+    on that is none of a binary message. Control frames are always for Autobahn.
+    """
+
+    __slots__ = ("_frames", "_inlet", "_pieces")
+
+    def __init__(
+        self,
+        source: Buddy,
+        entry: Descriptor,
+        target: Buddy,
+        outlet: Descriptor,
+        meter: Meter,
+        shared: Shared,
+        inlet: Framing,
+    ) -> None:
+        super().__init__(source, entry, target, outlet, meter, shared)
+        self._inlet = inlet
+        self._frames: Frames | None = None
+        self._pieces: list[memoryview] = []
+
+    def start(self) -> None:
+        """See `Direction.start`."""
+        self._source.receive = self.forward
+        super().start()
+        if self._shared.unmask is not None:
+            self._inlet.lend_frames(self._begin)
+
+    def stop(self) -> None:
+        """See `Direction.stop`."""
+        super().stop()
+        self._return_frames()
+
+    def forward(self, data: bytes) -> None:
+        """Hand on what Autobahn has read."""
+        self._meter.add(len(data))
+        self._output.write(self._head(len(data)) + data)
+        self._wait()
+
+    def _begin(self, frames: Frames) -> None:
+        self._frames = frames
+        self._input.read_with(self.read)
+
+    def _return_frames(self) -> None:
+        self._input.give_back(self.read)
+        frames, self._frames = self._frames, None
+        self._inlet.return_frames(frames)
+
+    def _take(self, room: int) -> int:
+        frames, unmask = self._frames, self._shared.unmask
+        if frames is None or unmask is None:
+            raise BlockingIOError
+        view = self._shared.view
+        most = min(room, len(view) - MARGIN)
+        taken = self._input.socket.recv_into(view[MARGIN : MARGIN + most])
+        self._pieces = frames.split(view, MARGIN + taken, unmask)
+        return taken
+
+    def _hand_on(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        if not pieces:
+            return b""
+        length = sum(map(len, pieces))
+        head = self._head(length)
+        rest = send(self._output, [memoryview(head), *pieces] if head else pieces)
+        self._meter.add(length)
+        return rest
+
+    def _set_aside(self) -> None:
+        frames = self._frames
+        if frames is None or not frames.aside:
+            return
+        aside, frames.aside = frames.aside, []
+        if frames.odd:
+            self._return_frames()
+        for data in aside:
+            self._inlet.dataReceived(data)
+
+    def _largest(self) -> int:
+        return len(self._shared.view) - MARGIN

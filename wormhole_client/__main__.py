@@ -1,0 +1,5 @@
+"""`python -m wormhole_client` is `wormhole-client`."""
+
+from wormhole_client.cli import main
+
+main()
