@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 
+from sqlalchemy.exc import OperationalError
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.database import open_engine, open_runners
@@ -73,6 +74,21 @@ class PostgresTests(SynchronousTestCase):
             ):
                 found = connection.exec_driver_sql(f"SHOW {setting}").scalar()
                 self.assertEqual(found, value)
+
+    def test_several_hosts(self) -> None:
+        """Of several hosts in a URL the first is taken that answers and can write."""
+        there = self.url.query["host"]
+        hosts = ("127.0.0.1:1", there if isinstance(there, str) else there[0])
+        query = {"host": hosts, "target_session_attrs": "read-write"}
+        with open_engine(self.url.set(query=query)).connect() as connection:
+            self.assertEqual(connection.exec_driver_sql("SELECT 1").scalar(), 1)
+        with open_engine(self.url).connect() as connection:
+            connection.exec_driver_sql(
+                f"ALTER DATABASE {self.url.database} SET default_transaction_read_only = on"
+            )
+            connection.commit()
+        with self.assertRaisesRegex(OperationalError, "read-only"):
+            open_engine(self.url.set(query=query)).connect()
 
     def test_lanes(self) -> None:
         """There are as many lanes as asked for, which connect when they have something to do."""
