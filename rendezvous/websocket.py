@@ -198,6 +198,11 @@ class RendezvousProtocol(WebSocketServerProtocol):
         if data:
             transport.write(data)
 
+    def onPing(self, payload: bytes) -> None:
+        """A pong counts, like any answer, when the client does not read."""
+        if self.client is not None:
+            self.client.pinged(payload)
+
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:  # noqa: N802, N803 - Autobahn's
         """The client says goodbye: what it has been answered comes before the reply."""
         self.flush_out()
@@ -215,6 +220,9 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """See `Wire.drop`."""
         if flush:
             self.flush_out()
+        elif self.state == self.STATE_CLOSED:
+            # It was to end in good order, and waits for a client that does not read.
+            self.transport.abortConnection()
         self.dropConnection(abort=not flush)
 
     # The producer.
