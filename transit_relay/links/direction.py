@@ -22,9 +22,6 @@ from transit_relay.links.shared import Shared
 from transit_relay.observer import Fallback
 from transit_relay.wire import Framing
 
-TURN: Final = 1 << 20
-"""Bytes that one direction may move before others have their turn: less than half a millisecond."""
-
 _FIRST: Final = 64 * 1024
 """
 Bytes that may wait in the kernel for a target, at first. Twice as many each time that it has taken
@@ -107,13 +104,14 @@ class Direction:
         """The target's transport is gone; its connection hears of that, and sees to the rest."""
 
     def _turn(self) -> Exception | None:
-        """Take, and hand on, up to `TURN` bytes."""
-        left = TURN
+        """Take, and hand on, as much as is this one's share."""
+        left = self._shared.turns.share()
         while left > 0:
             room = self._output.room(self._most) if self._output.clear else 0
             if not room:
                 self._wait()
                 return None
+            room = min(room, left)
             try:
                 taken = self._take(room)
             except BlockingIOError:
