@@ -7,6 +7,7 @@ Owns the opening of connections. What goes through them is the load's business.
 import contextlib
 import enum
 import socket
+import time
 from collections.abc import Iterator
 
 import attrs
@@ -15,6 +16,7 @@ _UPGRADE = (
     b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+_OPEN_SECONDS = 10.0
 _HELLO = b"hello"
 _MASK = bytes.fromhex("37fa213d")
 
@@ -61,9 +63,17 @@ def frame(data: bytes) -> bytes:
 
 
 def connect(doors: Doors, end: End) -> socket.socket:
-    """A client that has said nothing yet."""
+    """A client that has said nothing yet. (A relay may open one of its doors before the other.)"""
     port = doors.tcp if end is End.TCP else doors.websocket
-    client = socket.create_connection(("127.0.0.1", port), timeout=30)
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            client = socket.create_connection(("127.0.0.1", port), timeout=30)
+            break
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if end is End.WEBSOCKET:
         client.sendall(_UPGRADE % (doors.path, port))

@@ -8,10 +8,12 @@ between, and `producer` for everything else.
 from twisted.internet.interfaces import IReactorTime
 
 from transit_relay.descriptor import Descriptor
-from transit_relay.links.direction import Direction, FrameDirection, StreamDirection
+from transit_relay.links.direction import Direction
+from transit_relay.links.framed import FrameDirection
 from transit_relay.links.link import Buddy, Link, Meter
 from transit_relay.links.producer import ProducerLink
 from transit_relay.links.shared import Shared
+from transit_relay.links.stream import StreamDirection
 from transit_relay.observer import Observer
 
 
