@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # An editable install does not show Twisted its plugins: they are looked for along the path alone.
 HERE = echo "$(CURDIR)" >$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/here.pth
 
-.PHONY: serve test test-system lint format bench-rendezvous clean
+.PHONY: serve test test-system lint format bench-rendezvous bench-relay clean
 
 serve: $(VENV)/.serve
 	$(BIN)/wormhole-server run
@@ -24,6 +24,9 @@ lint: $(VENV)/.dev
 bench-rendezvous: $(VENV)/.dev
 	$(BIN)/python -m bench.rendezvous
 	$(BIN)/python -m bench.expiry
+
+bench-relay: $(VENV)/.dev
+	$(BIN)/python -m bench.relay
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -22,7 +22,7 @@ from rendezvous import messages, requests
 from rendezvous.addresses import describe
 from rendezvous.conversation import Conversation, Reply, Say
 from rendezvous.errors import ErrorKind, LedgerUnavailable, OutcomeUnknown, Refusal
-from rendezvous.frames import PING, text_frame
+from rendezvous.frames import PING, pong_frame, text_frame
 from rendezvous.messages import Incoming, StoredMessage
 from rendezvous.observer import DropReason
 from rendezvous.requests import Page, Request, Result
@@ -166,7 +166,14 @@ class Client:
 
     def flatline(self) -> None:
         """The client has been silent for too long."""
+        if self._dropped:
+            # It does not even read its last words.
+            self._wire.drop(flush=False)
         self._drop(DropReason.SILENT)
+
+    def pinged(self, payload: bytes) -> None:
+        """The client wants a pong."""
+        self._write(pong_frame(payload))
 
     # The way of a command.
 
@@ -191,8 +198,6 @@ class Client:
     def _ask(self, turn: _Turn, request: Request) -> None:
         if isinstance(request, requests.OpenMailbox):
             self._subscribe((request.app, request.mailbox))
-        elif isinstance(request, requests.CloseMailbox):
-            self._unsubscribe()
         result = self._rendezvous.perform(request, self._lane)
         result.addCallbacks(
             self._granted, self._refused, callbackArgs=(turn, request), errbackArgs=(turn, request)
@@ -224,6 +229,8 @@ class Client:
         if isinstance(request, requests.OpenMailbox):
             self._unsubscribe()
             self._leave((request.app, request.mailbox))
+        elif isinstance(request, requests.CloseMailbox):
+            self._unsubscribe()
         self._conversation.take_back(request)
         self._settle(turn, refusal)
         if refusal.kind is ErrorKind.OUTCOME_UNKNOWN:
@@ -236,6 +243,7 @@ class Client:
             case requests.Claimed(_, mailbox):
                 self._arrive((self._conversation.app or "", mailbox))
             case requests.Closed():
+                self._unsubscribe()
                 if isinstance(request, requests.CloseMailbox):
                     self._leave((request.app, request.mailbox))
             case Page():
@@ -307,10 +315,23 @@ class Client:
     def _deliver(self, stored: Sequence[StoredMessage]) -> None:
         try:
             for message in stored:
+                self._acknowledge_own(message.number)
                 self._write(self._frame_of(message))
         except Exception:  # the listener's fault, not that of whoever stored the message
             self._log_broken(Failure())
             self._drop(DropReason.INTERNAL)
+
+    def _acknowledge_own(self, number: int) -> None:
+        """A page may bring what this client has stored since: behind its acknowledgement, like any."""
+        due = 0
+        for place, turn in enumerate(self._turns, 1):
+            if not turn.ready:
+                break
+            match turn.granted:
+                case (_, requests.Added(message)) if message.number <= number:
+                    due = place
+        for _ in range(due):
+            self._give(self._turns.pop(0))
 
     def _fetch(self, number: int) -> None:
         if self._full:

@@ -21,6 +21,11 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
+def pong_frame(payload: bytes) -> bytes:
+    """The answer to a ping with `payload`, which has at most 125 bytes."""
+    return b"\x8a%c" % len(payload) + payload
+
+
 def take_messages(data: bytes, at_most: int) -> tuple[list[bytes], bytes]:
     """
     The messages at the start of `data` that are one whole frame each, and what comes behind them.

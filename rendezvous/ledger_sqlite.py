@@ -29,7 +29,8 @@ from rendezvous.worker import Worker
 
 _log = Logger()
 
-# How long a batch waits for a file that another process has locked, and how often it looks.
+# How long batches wait for a file that another process has locked, and how often they look. Once that is
+# over, those that come are refused at once until the lock is gone.
 LOCKED_RETRY_SECONDS = 0.02
 LOCKED_PATIENCE_SECONDS = 30.0
 
@@ -65,14 +66,13 @@ class SqliteRunner:
         self._dialect = dialect
         self._batches: deque[Sequence[Job]] = deque()
         self._done: Callable[[], object] = _nothing
-        self._give_up_at = 0.0
+        self._locked_since: float | None = None
         self._complained = False
 
     def run(self, jobs: Sequence[Job], done: Callable[[], object]) -> None:
         """See `Runner.run`."""
         self._done = done
         self._batches.append(jobs)
-        self._give_up_at = self._clock.seconds() + LOCKED_PATIENCE_SECONDS
         self._next()
 
     def hurry(self) -> None:
@@ -131,13 +131,14 @@ class SqliteRunner:
         self._next()
 
     def _committed(self, seconds: float) -> None:
+        self._locked_since = None
         self._observer.batch_committed(len(self._batches.popleft()), seconds)
         self._complained = False
 
     def _failed(self, error: Exception) -> bool:
         """The first batch was not taken; False where it is tried again later."""
         self._roll_back()
-        if _is_locked(error) and self._clock.seconds() < self._give_up_at:
+        if self._may_wait(error):
             self._clock.callLater(LOCKED_RETRY_SECONDS, self._next)
             return False
         jobs = self._batches.popleft()
@@ -150,6 +151,15 @@ class SqliteRunner:
         else:
             jobs[0].fail(error)
         return True
+
+    def _may_wait(self, error: Exception) -> bool:
+        if not _is_locked(error):
+            self._locked_since = None
+            return False
+        now = self._clock.seconds()
+        if self._locked_since is None:
+            self._locked_since = now
+        return now < self._locked_since + LOCKED_PATIENCE_SECONDS
 
     def _roll_back(self) -> None:
         try:

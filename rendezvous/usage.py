@@ -76,9 +76,12 @@ class Usage:
         }
 
     def _blur(self, seconds: float) -> float:
-        if not self.blur_seconds:
-            return seconds
-        return seconds // self.blur_seconds * self.blur_seconds
+        return blur_time(seconds, self.blur_seconds)
+
+
+def blur_time(seconds: float, step_seconds: float | None) -> float:
+    """`seconds`, rounded down to a multiple of the step; as it is where there is no step."""
+    return seconds // step_seconds * step_seconds if step_seconds else seconds
 
 
 _COURSE: dict[str, sa.BindParameter[Any]] = {

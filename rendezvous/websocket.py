@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -26,6 +27,8 @@ from rendezvous.messages import StoredMessage
 from rendezvous.observer import DropReason
 from rendezvous.quiet import QuietLogger
 from rendezvous.server import Rendezvous
+
+_log = Logger()
 
 # RFC 6455, 7.4.1.
 _GOING_AWAY = 1001
@@ -198,6 +201,11 @@ class RendezvousProtocol(WebSocketServerProtocol):
         if data:
             transport.write(data)
 
+    def onPing(self, payload: bytes) -> None:
+        """A pong counts, like any answer, when the client does not read."""
+        if self.client is not None:
+            self.client.pinged(payload)
+
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:  # noqa: N802, N803 - Autobahn's
         """The client says goodbye: what it has been answered comes before the reply."""
         self.flush_out()
@@ -215,6 +223,9 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """See `Wire.drop`."""
         if flush:
             self.flush_out()
+        elif self.state == self.STATE_CLOSED:
+            # It was to end in good order, and waits for a client that does not read.
+            self.transport.abortConnection()
         self.dropConnection(abort=not flush)
 
     # The producer.
@@ -346,7 +357,12 @@ class RendezvousFactory(WebSocketServerFactory):
     def _flush(self) -> None:
         connections, self._to_flush = self._to_flush, []
         for connection in connections:
-            connection.flush_out()
+            try:
+                connection.flush_out()
+            except Exception:  # one connection's, whatever it is
+                self._rendezvous.observer.internal_error()
+                _log.failure("an error that nobody foresaw, while sending to one client")
+                connection.dropConnection(abort=True)
 
     def go_away(self) -> None:
         """Tell every client that the server is stopping."""

@@ -8,10 +8,9 @@ per cent, and a file cannot be told by its size. Nothing at all stays nothing.
 
 from __future__ import annotations
 
+from rendezvous.usage import blur_time
 
-def blur_time(seconds: float, step_seconds: float | None) -> float:
-    """`seconds`, rounded down to a multiple of the step; as it is where there is no step."""
-    return seconds if step_seconds is None else seconds // step_seconds * step_seconds
+__all__ = ["blur_size", "blur_time"]
 
 
 def blur_size(size: int, step_seconds: float | None) -> int:

@@ -7,6 +7,7 @@ that is newer than the code, or that is somebody else's.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from importlib.resources import files
@@ -51,7 +52,9 @@ def _migrate(connection: Connection, where: str) -> str | None:
     else:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(files("wormhole_server.migrations")))
+    # The value is interpolated, whatever the program's directory is called.
+    place = str(files("wormhole_server.migrations")).replace("%", "%%")
+    config.set_main_option("script_location", place)
     scripts = ScriptDirectory.from_config(config)
     current = _current(connection, scripts, where)
     newest = scripts.get_current_head()
@@ -95,6 +98,9 @@ def _keep_copy(connection: Connection, current: str) -> Path | None:
     if not database:
         return None
     copy = Path(f"{database}.before-{current}")
+    # Before anything is in it: who may not read the file may not read its copy.
+    copy.touch(mode=0o600)
+    shutil.copymode(database, copy)
     with (
         closing(sqlite3.connect(database)) as source,
         closing(sqlite3.connect(copy)) as target,

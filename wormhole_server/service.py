@@ -93,7 +93,7 @@ class ServerService(MultiService):
             keep.append(
                 LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost).record
             )
-        self._splicing = Splicing(settings.transit_pipe_memory, metrics.relay)
+        self._splicing = Splicing(reactor, settings.transit_pipe_memory, metrics.relay)
         self._relay = Relay(
             reactor,
             _relay_limits(settings),

@@ -217,6 +217,47 @@ class OrderTests(ClientCase):
         self.assertEqual([each["type"] for each in said[:2]], ["ack", "message"])
         self.assertEqual(said[-1]["type"], "pong")
 
+    def test_own_messages_in_a_replay(self) -> None:
+        """A client's own message comes behind its acknowledgement, also where a page brings it."""
+        self.open_both()
+        for number in range(PAGE_MESSAGES + 5):
+            self.a.say("add", phase=str(number), body="")
+            self.settle()
+        again = self.peer("a")
+        again.say("open", mailbox="box")
+        again.say("ping", ping=1)
+        again.say("add", phase="new", body="", id="one")
+        again.say("add", phase="newer", body="", id="two")
+        self.settle()
+        said = [
+            each.get("phase", each.get("id", each["type"]))
+            for each in again.wire.take()
+            if each["type"] != "ack" or each["id"] is not None
+        ]
+        self.assertEqual(
+            said[PAGE_MESSAGES:],
+            [*(str(PAGE_MESSAGES + n) for n in range(5)), "pong", "one", "new", "two", "newer"],
+        )
+
+    def test_closed_at_once(self) -> None:
+        """Who opens, adds and closes in one breath still gets what is stored, all before the close."""
+        self.open_both()
+        for number in range(PAGE_MESSAGES + 5):
+            self.a.say("add", phase=str(number), body="")
+            self.settle()
+        again = self.peer("b")
+        again.say("open", mailbox="box")
+        again.say("add", phase="new", body="")
+        again.say("close")
+        self.settle()
+        said = again.wire.take()
+        phases = [each["phase"] for each in said if each["type"] == "message"]
+        self.assertEqual(phases, [*(str(n) for n in range(PAGE_MESSAGES + 5)), "new"])
+        self.assertEqual([each["type"] for each in said[-3:]], ["message", "ack", "closed"])
+        self.a.say("add", phase="later", body="")
+        self.settle()
+        self.assertEqual(again.wire.take(), [])
+
     def test_counted(self) -> None:
         """Commands and errors are counted by their kinds."""
         self.observer.commands.clear()
@@ -534,6 +575,22 @@ class FaultTests(ClientCase):
 
 class PingTests(ClientCase):
     """The heartbeat of a connection."""
+
+    def test_dropped_in_good_order_and_silent(self) -> None:
+        """Who is to hear last words and does not read them is dropped without them."""
+
+        def fall_over(*_: object) -> None:
+            raise ZeroDivisionError
+
+        self.server.start()
+        self.patch(self.server, "perform", fall_over)
+        self.a.say("list")
+        self.assertEqual(self.a.wire.dropped, [True])
+        self.clock.pump([1.0] * 181)
+        self.assertEqual(self.a.wire.dropped, [True, False])
+        self.assertEqual(self.observer.drops[0], DropReason.INTERNAL)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.server.stop()
 
     def test_pinged_and_dropped(self) -> None:
         """A silent client is pinged, and dropped two minutes after the first ping."""

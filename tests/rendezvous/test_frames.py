@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rendezvous.frames import PING, take_messages, text_frame
+from rendezvous.frames import PING, pong_frame, take_messages, text_frame
 from tests.rendezvous.fakes import payload_of
 
 
@@ -30,6 +30,11 @@ class FrameTests(SynchronousTestCase):
     def test_ping(self) -> None:
         """A ping is final, unmasked and empty."""
         self.assertEqual(PING, bytes([0x80 | 0x9, 0]))
+
+    def test_pong(self) -> None:
+        """A pong is final, unmasked and carries what the ping did."""
+        self.assertEqual(pong_frame(b""), bytes([0x80 | 0xA, 0]))
+        self.assertEqual(pong_frame(b"x" * 125), bytes([0x80 | 0xA, 125]) + b"x" * 125)
 
 
 def masked(payload: bytes, first: int = 0x81, *, mask: bytes = b"\x01\x02\x03\x04") -> bytes:

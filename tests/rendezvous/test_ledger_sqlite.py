@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rendezvous import ledger_sqlite
 from rendezvous.database import open_engine, open_runners
 from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
-from rendezvous.ledger import Ledger
+from rendezvous.ledger import MAX_BATCH, Ledger
 from rendezvous.statements import Transaction, prepare
 from tests.databases import sqlite_url
 from tests.rendezvous.fakes import Reactor, Recorder
@@ -196,6 +196,25 @@ class LockedTests(SqliteCase):
         self.outside.execute("COMMIT")
         self.result(self.submit(add(3)))
         self.assertEqual(self.seen(), [3])
+
+    def test_patience_ends_for_all(self) -> None:
+        """What waits behind a batch that was given up does not wait as long once more, one after another."""
+        self.outside.execute("BEGIN IMMEDIATE")
+        told = [self.submit(add(number)) for number in range(10, 10 + 3 * MAX_BATCH)]
+        self.reactor.turn()
+        self.reactor.pump([0.5] * round(2 * ledger_sqlite.LOCKED_PATIENCE_SECONDS + 10))
+        for each in told:
+            self.failureResultOf(each, LedgerUnavailable)
+        self.outside.execute("COMMIT")
+        self.result(self.submit(add(3)))
+        self.outside.execute("BEGIN IMMEDIATE")
+        later = self.submit(add(4))
+        self.reactor.advance(0.1)
+        self.assertNoResult(later)
+        self.outside.execute("COMMIT")
+        self.reactor.advance(0.1)
+        self.result(later)
+        self.assertEqual(self.seen(), [3, 4])
 
     def test_order_across_a_lock(self) -> None:
         """What comes while a batch is put off stays behind it."""

@@ -375,6 +375,19 @@ class FlowTests(WebSocketCase):
         self.assertEqual(self.observer.drops, [DropReason.NOT_READING])
         self.assertLess(len(transport.value()), 4 * 1024 * 1024 + 1000)
 
+    def test_pongs_counted(self) -> None:
+        """Pongs are answers like others: a client that sends pings and never reads is aborted."""
+        protocol, transport = self.open()
+        protocol.dataReceived(frame(PING, b"hello"))
+        self.assertEqual(take_frames(transport.value()), [(PONG, b"hello")])
+        protocol.pauseProducing()
+        pings = frame(PING, b"x" * 125) * 100
+        for _ in range(500):
+            protocol.dataReceived(pings)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(self.observer.drops, [DropReason.NOT_READING])
+        self.assertLess(len(transport.value()), 4 * 1024 * 1024 + 1000)
+
     def test_drained(self) -> None:
         """A client that has read all begins anew."""
         protocol, transport = self.open()
@@ -430,6 +443,16 @@ class EndTests(WebSocketCase):
         self.assertEqual([opcode for opcode, _ in take_frames(transport.value())], [PING, PING])
         self.assertTrue(transport.aborted)
         self.assertEqual(self.observer.drops, [DropReason.SILENT])
+        self.server.stop()
+
+    def test_goodbye_of_who_does_not_read(self) -> None:
+        """A client that says goodbye and does not read what waits for it is aborted like any silent one."""
+        self.server.start()
+        protocol, transport = self.open()
+        protocol.dataReceived(frame(CLOSE, (1000).to_bytes(2, "big")))
+        self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
+        self.clock.pump([1.0] * 181)
+        self.assertTrue(transport.aborted)
         self.server.stop()
 
     def test_pong_is_a_sign_of_life(self) -> None:

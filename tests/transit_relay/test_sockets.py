@@ -65,7 +65,7 @@ class SocketCase(TestCase):
 
     def setUp(self) -> None:
         self.notes = Notes()
-        self.splicing = Splicing(MIB, self.notes)
+        self.splicing = Splicing(reactor, MIB, self.notes)
         self.relay = Relay(reactor, self.limits, self.notes, self.make_link())
         root = Resource()
         root.putChild(b"transit", WebSocketResource(TransitWebSocketFactory(self.relay, reactor)))
@@ -197,7 +197,7 @@ class NoPipeStreamTests(StreamTests):
     fallbacks = (Fallback.NO_PIPE,)
 
     def make_link(self) -> LinkMaker:
-        self.splicing = Splicing(4096, self.notes)
+        self.splicing = Splicing(reactor, 4096, self.notes)
         return self.splicing
 
 

@@ -1,5 +1,5 @@
 """
-One way between two buddies, from socket to socket.
+One way between two buddies, from socket to socket: what all such ways have in common.
 
 Owns the turns: how much is moved at once, and what is done when the target takes no more. Before it
 takes bytes from one socket it asks how many the other takes, and it takes no more than that. So a
@@ -14,16 +14,8 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from zope.interface import implementer
 
 from transit_relay.descriptor import Descriptor
-from transit_relay.frames import MARGIN, Frames
 from transit_relay.links.link import Buddy, Meter
-from transit_relay.links.mover import Mover, send
-from transit_relay.links.pipe import RefusedError
 from transit_relay.links.shared import Shared
-from transit_relay.observer import Fallback
-from transit_relay.wire import Framing
-
-TURN: Final = 1 << 20
-"""Bytes that one direction may move before others have their turn: less than half a millisecond."""
 
 _FIRST: Final = 64 * 1024
 """
@@ -37,7 +29,7 @@ _LITTLE: Final = 64 * 1024
 
 @implementer(IPullProducer)
 class Direction:
-    """The way from one buddy to the other; which bytes it takes, and how, is said further down."""
+    """The way from one buddy to the other; how bytes are taken and handed on is for others to say."""
 
     __slots__ = (
         "_broken",
@@ -107,13 +99,14 @@ class Direction:
         """The target's transport is gone; its connection hears of that, and sees to the rest."""
 
     def _turn(self) -> Exception | None:
-        """Take, and hand on, up to `TURN` bytes."""
-        left = TURN
+        """Take, and hand on, as much as is this one's share."""
+        left = self._shared.turns.share()
         while left > 0:
             room = self._output.room(self._most) if self._output.clear else 0
             if not room:
                 self._wait()
                 return None
+            room = min(room, left)
             try:
                 taken = self._take(room)
             except BlockingIOError:
@@ -190,119 +183,3 @@ class Direction:
         """
         self._broken = True
         self._source.wire.pause()
-
-
-class StreamDirection(Direction):
-    """From a peer whose bytes are on the socket as they are: the kernel moves them."""
-
-    __slots__ = ("_mover", "_taken")
-
-    def start(self) -> None:
-        """See `Direction.start`."""
-        self._mover: Mover = self._shared.mover()
-        self._taken = 0
-        self._input.read_with(self.read)
-        super().start()
-
-    def _take(self, room: int) -> int:
-        try:
-            self._taken = self._mover.fill(self._input, room)
-        except RefusedError:
-            self._shared.observer.fell_back(Fallback.REFUSED)
-            self._mover = self._shared.buffer
-            self._taken = self._mover.fill(self._input, room)
-        return self._taken
-
-    def _hand_on(self) -> bytes:
-        rest = self._mover.empty(self._output, self._head(self._taken))
-        self._meter.add(self._taken)
-        return rest
-
-    def _largest(self) -> int:
-        return self._mover.size
-
-
-class FrameDirection(Direction):
-    """
-    From a peer on WebSocket: its frames are taken apart here, in one piece of memory for all.
-
-    Until Autobahn is between two frames, it is Autobahn that reads; and again from the first frame
-    on that is none of a binary message. Control frames are always for Autobahn.
-    """
-
-    __slots__ = ("_frames", "_inlet", "_pieces")
-
-    def __init__(
-        self,
-        source: Buddy,
-        entry: Descriptor,
-        target: Buddy,
-        outlet: Descriptor,
-        meter: Meter,
-        shared: Shared,
-        inlet: Framing,
-    ) -> None:
-        super().__init__(source, entry, target, outlet, meter, shared)
-        self._inlet = inlet
-        self._frames: Frames | None = None
-        self._pieces: list[memoryview] = []
-
-    def start(self) -> None:
-        """See `Direction.start`."""
-        self._source.receive = self.forward
-        super().start()
-        if self._shared.unmask is not None:
-            self._inlet.lend_frames(self._begin)
-
-    def stop(self) -> None:
-        """See `Direction.stop`."""
-        super().stop()
-        self._return_frames()
-
-    def forward(self, data: bytes) -> None:
-        """Hand on what Autobahn has read."""
-        self._meter.add(len(data))
-        self._output.write(self._head(len(data)) + data)
-        self._wait()
-
-    def _begin(self, frames: Frames) -> None:
-        self._frames = frames
-        self._input.read_with(self.read)
-
-    def _return_frames(self) -> None:
-        self._input.give_back(self.read)
-        frames, self._frames = self._frames, None
-        self._inlet.return_frames(frames)
-
-    def _take(self, room: int) -> int:
-        frames, unmask = self._frames, self._shared.unmask
-        if frames is None or unmask is None:
-            raise BlockingIOError
-        view = self._shared.view
-        most = min(room, len(view) - MARGIN)
-        taken = self._input.socket.recv_into(view[MARGIN : MARGIN + most])
-        self._pieces = frames.split(view, MARGIN + taken, unmask)
-        return taken
-
-    def _hand_on(self) -> bytes:
-        pieces, self._pieces = self._pieces, []
-        if not pieces:
-            return b""
-        length = sum(map(len, pieces))
-        head = self._head(length)
-        rest = send(self._output, [memoryview(head), *pieces] if head else pieces)
-        self._meter.add(length)
-        return rest
-
-    def _set_aside(self) -> None:
-        frames = self._frames
-        if frames is None or not frames.aside:
-            return
-        aside, frames.aside = frames.aside, []
-        if frames.odd:
-            self._return_frames()
-        for data in aside:
-            self._inlet.dataReceived(data)
-
-    def _largest(self) -> int:
-        return len(self._shared.view) - MARGIN

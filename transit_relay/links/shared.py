@@ -4,8 +4,11 @@ What all pairs share: the pipe and the piece of memory that bytes go through.
 Owns when the pipe is made, grown and given back, and what is used where there is none.
 """
 
+from twisted.internet.interfaces import IReactorTime
+
 from transit_relay.links.mover import Buffer, Mover
 from transit_relay.links.pipe import Pipe, RefusedError
+from transit_relay.links.turns import Turns
 from transit_relay.observer import Fallback, Observer
 from transit_relay.unmask import Unmask, unmasker
 
@@ -17,9 +20,10 @@ class Shared:
     :ivar unmask: takes the masks off WebSocket frames in the memory, if that is to be had.
     """
 
-    __slots__ = ("_pipe", "_pipe_bytes", "buffer", "observer", "unmask", "view")
+    __slots__ = ("_pipe", "_pipe_bytes", "buffer", "observer", "turns", "unmask", "view")
 
-    def __init__(self, pipe_bytes: int, observer: Observer) -> None:
+    def __init__(self, clock: IReactorTime, pipe_bytes: int, observer: Observer) -> None:
+        self.turns = Turns(clock)
         self.observer = observer
         self.buffer = Buffer()
         self.view = memoryview(self.buffer.memory)

@@ -5,11 +5,15 @@ Owns the choice of the link for a pair: this one where both ends are sockets wit
 between, and `producer` for everything else.
 """
 
+from twisted.internet.interfaces import IReactorTime
+
 from transit_relay.descriptor import Descriptor
-from transit_relay.links.direction import Direction, FrameDirection, StreamDirection
+from transit_relay.links.direction import Direction
+from transit_relay.links.framed import FrameDirection
 from transit_relay.links.link import Buddy, Link, Meter
 from transit_relay.links.producer import ProducerLink
 from transit_relay.links.shared import Shared
+from transit_relay.links.stream import StreamDirection
 from transit_relay.observer import Observer
 
 
@@ -45,8 +49,8 @@ class Splicing:
     :param pipe_bytes: of kernel memory, for all pairs together.
     """
 
-    def __init__(self, pipe_bytes: int, observer: Observer) -> None:
-        self._shared = Shared(pipe_bytes, observer)
+    def __init__(self, clock: IReactorTime, pipe_bytes: int, observer: Observer) -> None:
+        self._shared = Shared(clock, pipe_bytes, observer)
 
     def __call__(self, first: Buddy, forth: Meter, second: Buddy, back: Meter) -> Link:
         """A link for `first` and `second`."""

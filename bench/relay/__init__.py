@@ -1,0 +1,1 @@
+"""Figures of the transit relay, side by side with the other relay and with HAProxy."""
