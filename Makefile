@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # An editable install does not show Twisted its plugins: they are looked for along the path alone.
 HERE = echo "$(CURDIR)" >$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/here.pth
 
-.PHONY: serve test test-system lint format bench-rendezvous bench-relay clean
+.PHONY: serve test test-system lint format bench-rendezvous bench-relay bench-scale clean
 
 serve: $(VENV)/.serve
 	$(BIN)/wormhole-server run
@@ -27,6 +27,9 @@ bench-rendezvous: $(VENV)/.dev
 
 bench-relay: $(VENV)/.dev
 	$(BIN)/python -m bench.relay
+
+bench-scale: $(VENV)/.dev
+	$(BIN)/python -m bench.scale
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

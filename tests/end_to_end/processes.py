@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 from urllib.request import urlopen
 
 BIN = Path(sys.executable).parent
@@ -189,7 +190,20 @@ def serving(database: str, *flags: str) -> Iterator[Server]:
         server.stop(signal.SIGKILL)
 
 
-def wormhole(server: Server, *arguments: str, cwd: Path) -> Program:
+class Reachable(Protocol):
+    """What clients can be pointed at: a server, or something in front of several."""
+
+    @property
+    def relay_url(self) -> str: ...
+
+    @property
+    def transit_helper(self) -> str: ...
+
+    @property
+    def output(self) -> str: ...
+
+
+def wormhole(server: Reachable, *arguments: str, cwd: Path) -> Program:
     """The `wormhole` command, pointed at `server` and at nothing else."""
     return Program(
         [
@@ -203,7 +217,7 @@ def wormhole(server: Server, *arguments: str, cwd: Path) -> Program:
 
 
 def transfer(
-    server: Server, send: Sequence[str], receive: Sequence[str], there: Path, here: Path
+    server: Reachable, send: Sequence[str], receive: Sequence[str], there: Path, here: Path
 ) -> tuple[Program, Program]:
     """Send with one `wormhole`, receive with another, in their directories; both end well."""
     sender = wormhole(server, "send", "--hide-progress", *send, cwd=there)

@@ -172,7 +172,7 @@ def test_wormhole(front: Front, tmp_path: Path) -> None:
     (there / "file.bin").write_bytes(random.Random(1).randbytes(1_000_000))
     for _ in range(3):
         transfer(
-            front,  # type: ignore[arg-type] - as much of a Server as it needs
+            front,
             ["--no-listen", "file.bin"],
             ["--no-listen", "--accept-file"],
             there,
