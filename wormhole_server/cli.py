@@ -1,63 +1,30 @@
 """
-The command line: `wormhole-server run`, `wormhole-server config check` and `wormhole-server config show`.
+The command line of `wormhole-server`: which commands there are, and from words to one of them.
 
-A composition root: it takes the process's reactor, arguments, environment and standard streams. Exits
-with 0 when all went well, 1 when something failed, and 2 when the command line or the configuration
-cannot be used.
+A composition root: it takes the process's arguments, environment and standard streams. The exit status is
+a `Status`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, ClassVar, cast
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import attrs
-from twisted.internet.base import ReactorBase
-from twisted.logger import globalLogBeginner
 from twisted.python import usage
 
-from wormhole_server import launch, log
+from wormhole_server.commands.command import Command, Status, Terminal
+from wormhole_server.commands.configuration import CHECK, SHOW
+from wormhole_server.commands.run import RUN
 from wormhole_server.errors import ConfigurationError
-from wormhole_server.options import ServerOptions, Versioned
-from wormhole_server.show import as_toml
-from wormhole_server.sources import Loaded, load
+from wormhole_server.options import CommandOptions, Versioned
+from wormhole_server.sources import load
 
-OK = 0
-FAILED = 1
-UNUSABLE = 2
+COMMANDS: tuple[Command, ...] = (RUN, CHECK, SHOW)
 
-
-@attrs.frozen
-class Terminal:
-    """What a command is run in."""
-
-    environment: Mapping[str, str]
-    out: IO[str]
-    err: IO[str]
-
-    def say(self, line: str) -> None:
-        """Tell the operator what is wrong."""
-        print(f"wormhole-server: {line}", file=self.err)
-
-
-class ConfigCommand(Versioned):
-    """`wormhole-server config …`"""
-
-    subCommands: ClassVar = [
-        ["check", None, ServerOptions, "Say everything that is wrong with the configuration."],
-        ["show", None, ServerOptions, "Print the configuration in effect, as TOML."],
-    ]
-
-
-class Command(Versioned):
-    """`wormhole-server …`"""
-
-    subCommands: ClassVar = [
-        ["run", None, ServerOptions, "Serve rendezvous and transit relay until stopped."],
-        ["config", None, ConfigCommand, "Look at the configuration without serving."],
-    ]
+# What a word that needs another one is about.
+_GROUPS = {"config": "Look at the configuration without serving."}
 
 
 def main() -> int:
@@ -65,68 +32,57 @@ def main() -> int:
     return command(sys.argv[1:], Terminal(os.environ, sys.stdout, sys.stderr))
 
 
-def command(arguments: Sequence[str], terminal: Terminal) -> int:
+def command(arguments: Sequence[str], terminal: Terminal) -> Status:
     """Do what `arguments` say; returns the exit status."""
-    root = Command()  # type: ignore[no-untyped-call]
+    root = _Words(list(_entries("")))
     try:
         root.parseOptions(list(arguments))  # type: ignore[no-untyped-call]
-        path, options = _chosen(root)
+        options = _chosen(root)
     except usage.UsageError as error:
         terminal.say(f"{error}; see wormhole-server --help")
-        return UNUSABLE
+        return Status.UNUSABLE
     try:
         loaded = load(options.flags, terminal.environment)
     except ConfigurationError as error:
         for problem in error.problems:
             terminal.say(problem)
-        return UNUSABLE
-    return _COMMANDS[path](loaded, terminal)
+        return Status.UNUSABLE
+    return options.command.run(loaded, options.arguments, terminal)
 
 
-def _chosen(root: Versioned) -> tuple[str, ServerOptions]:
+class _Words(Versioned):
+    """`wormhole-server …`, up to a word that says what to do."""
+
+    def __init__(self, entries: list[Any]) -> None:
+        self.subCommands = entries  # usage.Options reads it from the instance as well
+        super().__init__()  # type: ignore[no-untyped-call]
+
+
+def _entries(before: str) -> Iterator[list[Any]]:
+    """The words that may follow `before`, as `usage.Options` wants them."""
+    groups = set()
+    for each in COMMANDS:
+        if not each.words.startswith(before):
+            continue
+        word, _, more = each.words.removeprefix(before).partition(" ")
+        if not more:
+            yield [word, None, lambda each=each: CommandOptions(each), each.help]
+        elif word not in groups:
+            groups.add(word)
+            path = f"{before}{word} "
+            yield [word, None, lambda path=path: _Words(list(_entries(path))), _GROUPS[word]]
+
+
+def _chosen(root: _Words) -> CommandOptions:
     """
-    The command that stands on the command line, and what is left for it.
+    What was given for the command that stands on the command line.
 
     :raises usage.UsageError: there is none, or one that nobody knows.
     """
-    path = ""
     options: Any = root
-    while not isinstance(options, ServerOptions):
-        commands = [each[0] for each in options.subCommands]
-        word = options.subCommand
-        if word is None:
-            raise usage.UsageError(f"a command is missing: {' or '.join(commands)}")
-        path = f"{path} {word}".strip()
+    while not isinstance(options, CommandOptions):
+        words = [each[0] for each in options.subCommands]
+        if options.subCommand is None:
+            raise usage.UsageError(f"a command is missing: {' or '.join(words)}")
         options = options.subOptions
-    return path, options
-
-
-def _check(loaded: Loaded, terminal: Terminal) -> int:
-    path = loaded.settings.config
-    print(f"The configuration{f' in {path}' if path else ''} is right.", file=terminal.out)
-    return OK
-
-
-def _show(loaded: Loaded, terminal: Terminal) -> int:
-    print(as_toml(loaded), file=terminal.out)
-    return OK
-
-
-def _run(loaded: Loaded, terminal: Terminal) -> int:
-    # Nothing but serving needs a reactor and the whole server.
-    from twisted.internet import reactor  # noqa: PLC0415, TID251
-
-    from wormhole_server.service import make_service  # noqa: PLC0415
-
-    observer = log.observer(terminal.err, loaded.settings.log_level)
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    return launch.run(
-        make_service(loaded.settings, cast(ReactorBase, reactor)), reactor, terminal.say
-    )
-
-
-_COMMANDS: Mapping[str, Callable[[Loaded, Terminal], int]] = {
-    "run": _run,
-    "config check": _check,
-    "config show": _show,
-}
+    return options

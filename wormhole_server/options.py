@@ -16,6 +16,7 @@ from typing import Any
 from twisted.python import usage
 
 from wormhole_server import kinds
+from wormhole_server.commands.command import Arguments, Command, Parameter
 from wormhole_server.option import Group, Option
 from wormhole_server.settings import OPTIONS
 from wormhole_server.show import show_default
@@ -64,6 +65,7 @@ class ServerOptions(Versioned):
     def __init__(self) -> None:
         self._values: dict[str, list[str | bool]] = {}
         self._problems: list[str] = []
+        self._known_flags = dict(_FLAGS)
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
@@ -90,6 +92,10 @@ class ServerOptions(Versioned):
         """The flag `name` was given."""
         self._values.setdefault(name, []).append(value)
 
+    def take_word(self, word: str) -> None:
+        """What is no flag was given."""
+        self._problems.append(f"{word}: is not a flag; see --help")
+
     def _known(self, arguments: Sequence[str]) -> Iterator[str]:
         """
         The arguments that are flags of ours. Whatever else stands there would make getopt stop; and it
@@ -99,11 +105,11 @@ class ServerOptions(Versioned):
         while remaining:
             argument = remaining.pop()
             flag, has_value, _ = argument.partition("=")
-            takes_value = _FLAGS.get(flag)
+            takes_value = self._known_flags.get(flag)
             if not argument.startswith("-"):
-                self._problems.append(f"{argument}: is not a flag; see --help")
+                self.take_word(argument)
             elif takes_value is None:
-                self._problems.append(_unknown(flag))
+                self._problems.append(self._unknown(flag))
                 if not has_value and remaining and not remaining[-1].startswith("-"):
                     # Most likely the value that belongs to it.
                     remaining.pop()
@@ -116,11 +122,62 @@ class ServerOptions(Versioned):
             else:
                 self._problems.append(f"{flag}: its value is missing; write {flag}=VALUE")
 
+    def _unknown(self, flag: str) -> str:
+        if flag in _ELSEWHERE:
+            return f"{flag}: there is no such option; here it is {_ELSEWHERE[flag]}"
+        return unknown(flag, flag, self._known_flags, "--")
 
-def _unknown(flag: str) -> str:
-    if flag in _ELSEWHERE:
-        return f"{flag}: there is no such option; here it is {_ELSEWHERE[flag]}"
-    return unknown(flag, flag, _FLAGS, "--")
+
+class CommandOptions(ServerOptions):
+    """What was given for a command of `wormhole-server`: settings, and parameters of its own."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self._given: dict[str, str] = {}
+        self._switches: set[str] = set()
+        self._flags = {each.name: each for each in command.parameters if each.is_flag}
+        self._words = [each for each in command.parameters if not each.is_flag]
+        super().__init__()
+        self._known_flags |= {
+            name: each.placeholder is not None for name, each in self._flags.items()
+        }
+
+    @property
+    def arguments(self) -> Arguments:
+        """For the command itself."""
+        return Arguments(self._given, frozenset(self._switches))
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:  # noqa: N802
+        """Take everything that can be taken, and miss what is missing."""
+        super().parseOptions(options)
+        self._problems += [
+            f"{each.name}: is missing; see --help"
+            for each in self.command.parameters
+            if each.required and each.name not in self._given
+        ]
+
+    def getUsage(self, width: int | None = None) -> str:  # noqa: N802
+        """The command's own parameters come before the settings."""
+        own = [line for each in self.command.parameters for line in _own_entry(each, width or 100)]
+        lines = [self.command.help, "", *own, *([""] if own else [])]
+        return "\n".join([*lines, super().getUsage(width)])
+
+    def take_word(self, word: str) -> None:
+        """The next word at its place."""
+        if not self._words:
+            super().take_word(word)
+        else:
+            self._given[self._words.pop(0).name] = word
+
+    def _known(self, arguments: Sequence[str]) -> Iterator[str]:
+        for argument in super()._known(arguments):
+            name, has_value, value = argument.partition("=")
+            if name not in self._flags:
+                yield argument
+            elif has_value:
+                self._given[name] = value
+            else:
+                self._switches.add(name)
 
 
 def _has_value(option: Option) -> bool:
@@ -169,6 +226,14 @@ def _groups(width: int) -> Iterator[str]:
     yield "  --version"
     yield "  --help"
     yield ""
+
+
+def _own_entry(parameter: Parameter, width: int) -> Iterator[str]:
+    value = f"={parameter.placeholder}" if parameter.placeholder else ""
+    yield f"  {parameter.name}{value}"
+    yield from textwrap.wrap(
+        parameter.help, width, initial_indent=" " * 6, subsequent_indent=" " * 6
+    )
 
 
 def _entry(option: Option, width: int) -> Iterator[str]:

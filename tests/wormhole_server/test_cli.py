@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.files import new_path
-from wormhole_server.cli import Terminal, command, main
+from wormhole_server import cli
+from wormhole_server.cli import command, main
+from wormhole_server.commands.command import Arguments, Command, Parameter, Status, Terminal
+from wormhole_server.sources import Loaded
 
 
 class CommandTests(SynchronousTestCase):
@@ -71,6 +74,61 @@ class CommandTests(SynchronousTestCase):
         for words in (("serve",), ("config", "chek"), ("--motd", "run")):
             status, _, err = self.run_command(*words)
             self.assertEqual((status, len(err.splitlines())), (2, 1))
+
+    def test_parameters(self) -> None:
+        """What a command takes beside the settings reaches it; what is missing or too much is told."""
+        given: list[Arguments] = []
+
+        def run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:
+            given.append(arguments)
+            return Status.OK if loaded.settings.motd == "x" else Status.FAILED
+
+        self.patch(
+            cli,
+            "COMMANDS",
+            (
+                Command(
+                    "copy",
+                    "Copy it.",
+                    run,
+                    (
+                        Parameter("FILE", "Where to.", required=True),
+                        Parameter("--days", "How many.", "N"),
+                        Parameter("--dry-run", "Only look."),
+                    ),
+                ),
+            ),
+        )
+        for words in (
+            ("copy", "there", "--days", "3", "--dry-run", "--motd=x"),
+            ("copy", "--motd=x", "--dry-run", "--days=3", "there"),
+        ):
+            self.assertEqual(self.run_command(*words), (0, "", ""))
+            arguments = given.pop()
+            self.assertEqual(arguments["FILE"], "there")
+            self.assertEqual(arguments.get("--days"), "3")
+            self.assertIn("--dry-run", arguments)
+        wrong: tuple[tuple[tuple[str, ...], str], ...] = (
+            (("copy",), "FILE: is missing; see --help"),
+            (("copy", "a", "b"), "b: is not a flag; see --help"),
+            (("copy", "a", "--day=3"), "--day: there is no such option; did you mean --days?"),
+            (("copy", "a", "--days"), "--days: its value is missing; write --days=VALUE"),
+            (("copy", "a", "--dry-run=no"), "--dry-run: takes no value; write --dry-run alone"),
+        )
+        for mistaken, problem in wrong:
+            self.assertEqual(self.run_command(*mistaken), (2, "", f"wormhole-server: {problem}\n"))
+        self.assertEqual(given, [])
+
+    def test_help(self) -> None:
+        """The help of a command begins with what is its own, and has the settings too."""
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            self.assertRaises(SystemExit) as leaving,
+        ):
+            command(["run", "--help"], Terminal({}, io.StringIO(), io.StringIO()))
+        self.assertIn(leaving.exception.code, (None, 0))
+        self.assertIn("Serve rendezvous and transit relay until stopped.", out.getvalue())
+        self.assertIn("--nameplate-expiry=DURATION", out.getvalue())
 
     def test_main(self) -> None:
         """The console script takes its arguments from the process."""
