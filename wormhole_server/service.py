@@ -84,6 +84,7 @@ class ServerService(MultiService):
         # Tells its announcements from those of other instances on the same database.
         self._instance = secrets.token_hex(4)
         self._rendezvous = _rendezvous(settings, reactor, self._ledger, metrics, self._instance)
+        metrics.rendezvous.watch(self._ledger.backlog, self._rendezvous)
         self._listener = open_listener(reactor, self._engine, self._rendezvous.hearing)
         self._lag = ReactorLag(reactor, metrics.process.reactor_lag_seconds.observe)
         self._relay_usage = RelayUsage(
