@@ -292,7 +292,7 @@ class RendezvousFactory(WebSocketServerFactory):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         """Make connections like this from now on. Those that there are stay as they were made."""
-        self.resetProtocolOptions()
+        self.resetProtocolOptions()  # type: ignore[no-untyped-call]
         self.setProtocolOptions(  # type: ignore[no-untyped-call]
             maxMessagePayloadSize=max_message_bytes,
             maxFramePayloadSize=max_message_bytes,

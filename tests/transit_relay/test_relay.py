@@ -2,7 +2,7 @@
 
 from tests.transit_relay.fakes import ConnectionCase, handshake
 from transit_relay.limits import Limits
-from transit_relay.observer import End, Mood, State
+from transit_relay.observer import End, LinkKind, Mood, State
 from transit_relay.relay import Live
 from transit_relay.session import Cause
 
@@ -77,6 +77,13 @@ class RelayTests(ConnectionCase):
                 (End.TCP, State.CLOSING, None),
             ],
         )
+
+    def test_link(self) -> None:
+        """The observer hears what moves a pair's bytes, once they have met."""
+        self.connect(handshake(0))
+        self.assertEqual(self.notes.links, [])
+        self.connect(handshake(1))
+        self.assertEqual(self.notes.links, [LinkKind.PRODUCER])
 
     def test_slow_handshake_came_first(self) -> None:
         """The pair began when the first of the two came, though its handshake was the later."""
