@@ -29,7 +29,7 @@ from rendezvous.operations import Operations
 from rendezvous.requests import Page, Request, Result
 from rendezvous.statements import Transaction, prepare
 from rendezvous.subscriptions import Address, Subscriptions
-from rendezvous.sweeper import Forget, Lifetimes, Sweeper
+from rendezvous.sweeper import AskTime, Forget, Lifetimes, Sweeper
 from rendezvous.usage import Usage
 
 T = TypeVar("T")
@@ -95,6 +95,7 @@ class Rendezvous:
     One instance of the server.
 
     :param forget: deletes more usage records, of another part of the program, when theirs grow old.
+    :param ask_time: the database's time of day, where it has a clock of its own.
     :param instance: what it is called in the announcements that its ledger makes.
     """
 
@@ -110,6 +111,7 @@ class Rendezvous:
         usage: Usage | None = None,
         list_allowed: bool = True,
         forget: Sequence[Forget] = (),
+        ask_time: AskTime | None = None,
         instance: str = "",
     ) -> None:
         self.clock = clock
@@ -132,6 +134,7 @@ class Rendezvous:
             lifetimes or Lifetimes(),
             observer,
             forget,
+            ask_time,
         )
         self._next_lane = 0
 
