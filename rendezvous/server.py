@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -73,6 +73,13 @@ class Welcome:
         return values
 
 
+class Stalled(Protocol):
+    """A client for whom more waits than the system takes."""
+
+    @property
+    def waiting_bytes(self) -> int: ...
+
+
 @attrs.frozen
 class LiveCounts:
     """How many there are in the database."""
@@ -97,6 +104,7 @@ class Rendezvous:
     :param forget: deletes more usage records, of another part of the program, when theirs grow old.
     :param ask_time: the database's time of day, where it has a clock of its own.
     :param instance: what it is called in the announcements that its ledger makes.
+    :ivar stalled: the clients for whom more waits than the system takes.
     """
 
     def __init__(
@@ -119,6 +127,7 @@ class Rendezvous:
         self.welcome = welcome or Welcome()
         self.limits = limits or Limits()
         self.subscriptions = Subscriptions()
+        self.stalled: set[Stalled] = set()
         self.heartbeat = Heartbeat(
             clock, self.limits.ping_seconds, self.limits.ping_timeout_seconds
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from transit_relay.observer import ConnectionRecord, End, Fallback, Observer, State
+from transit_relay.observer import ConnectionRecord, End, Fallback, LinkKind, Observer, State
 
 
 class Recording:
@@ -35,6 +35,7 @@ class Recording:
         )
         self.relayed: Callable[[int], None] = counting.relayed
         self.internal_error: Callable[[], None] = counting.internal_error
+        self.linked: Callable[[LinkKind], None] = counting.linked
         self.fell_back: Callable[[Fallback], None] = counting.fell_back
         self.pipe_memory: Callable[[int], None] = counting.pipe_memory
 

@@ -44,7 +44,8 @@ from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
 from wormhole_server.metrics_site import LiveCounts, metrics_site
 from wormhole_server.migrate import migrate
-from wormhole_server.paste import Listener, local_host, paste_line
+from wormhole_server.paste import local_host, paste_line
+from wormhole_server.reach import Listener, Public, reach
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.relay_observer import Recording
 from wormhole_server.settings import Settings, TransitLink
@@ -92,6 +93,7 @@ class ServerService(MultiService):
         self._rendezvous = _rendezvous(
             settings, day, self._ledger, metrics, clock_of(self._engine), self._instance
         )
+        metrics.rendezvous.watch(self._ledger.backlog, self._rendezvous)
         self._listener = open_listener(reactor, self._engine, self._rendezvous.hearing)
         self._lag = ReactorLag(reactor, metrics.process.reactor_lag_seconds.observe)
         self._relay_usage = RelayUsage(
@@ -201,7 +203,9 @@ class ServerService(MultiService):
         transit: Sequence[Listener],
         metrics: Sequence[Listener],
     ) -> None:
-        line = paste_line(rendezvous, transit, self._settings.public_host, local_host)
+        settings = self._settings
+        public = Public(settings.public_host, settings.public_url, settings.public_transit)
+        line = paste_line(reach(rendezvous, transit, public, local_host))
         if line is not None:
             _log.info("Ready. On the other machine: {line}", line=line)
         else:

@@ -79,8 +79,26 @@ class Settings:
         metadata=option(
             kinds.HOST,
             Group.LISTENING,
-            "The name or address under which clients reach this machine, for the line to paste "
-            "that is printed at the start. Where it is not set, the machine guesses.",
+            "The name or address under which clients reach this machine, for the commands that are "
+            "shown to them. Where it is not set, the machine guesses.",
+        ),
+    )
+    public_url: str | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.PUBLIC_URL,
+            Group.LISTENING,
+            "Where clients reach /v1, where that is not the public host and the port that listens: "
+            "behind a proxy, wss://wormhole.example.org/v1.",
+        ),
+    )
+    public_transit: str | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.PUBLIC_TRANSIT,
+            Group.LISTENING,
+            "Where clients reach the relay over TCP, where that is not the public host and the "
+            "port that listens: tcp:relay.example.org:4001.",
         ),
     )
 

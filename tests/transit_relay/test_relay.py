@@ -1,7 +1,7 @@
 """The relay: who is paired with whom, what is counted, and how it stops."""
 
 from tests.transit_relay.fakes import ConnectionCase, handshake
-from transit_relay.observer import End, Mood, State
+from transit_relay.observer import End, LinkKind, Mood, State
 from transit_relay.relay import Live
 from transit_relay.session import Cause
 
@@ -76,6 +76,13 @@ class RelayTests(ConnectionCase):
                 (End.TCP, State.CLOSING, None),
             ],
         )
+
+    def test_link(self) -> None:
+        """The observer hears what moves a pair's bytes, once they have met."""
+        self.connect(handshake(0))
+        self.assertEqual(self.notes.links, [])
+        self.connect(handshake(1))
+        self.assertEqual(self.notes.links, [LinkKind.PRODUCER])
 
     def test_slow_handshake_came_first(self) -> None:
         """The pair began when the first of the two came, though its handshake was the later."""

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.records import HAPPY, LONELY, PAIR
-from transit_relay.observer import ConnectionRecord, End, Fallback, Observer, State
+from transit_relay.observer import ConnectionRecord, End, Fallback, LinkKind, Observer, State
 from wormhole_server.metrics import RelayMetrics
 from wormhole_server.relay_observer import Recording
 
@@ -35,6 +35,7 @@ class RecordingTests(SynchronousTestCase):
         observer.relayed(5)
         observer.finished(HAPPY)
         observer.internal_error()
+        observer.linked(LinkKind.SPLICE)
         observer.fell_back(Fallback.NO_PIPE)
         observer.pipe_memory(7)
         self.assertEqual((one, other), ([HAPPY], [HAPPY]))
@@ -42,6 +43,7 @@ class RecordingTests(SynchronousTestCase):
             ("wormhole_relay_connected", {"end": "tcp", "state": "handshake"}),
             ("wormhole_relay_finished_connections_total", {"mood": "happy"}),
             ("wormhole_relay_internal_errors_total", {}),
+            ("wormhole_relay_links_total", {"kind": "splice"}),
             ("wormhole_relay_link_fallbacks_total", {"reason": "no_pipe"}),
         ):
             self.assertEqual(registry.get_sample_value(name, labels), 1)
