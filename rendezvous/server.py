@@ -55,9 +55,9 @@ class Limits:
     pending_commands: int = 100
 
 
-@attrs.define
+@attrs.frozen
 class Welcome:
-    """What a client is greeted with. May be changed while the server runs."""
+    """What a client is greeted with."""
 
     motd: str | None = None
     error: str | None = None
@@ -101,6 +101,8 @@ class Rendezvous:
     """
     One instance of the server.
 
+    :ivar welcome: who connects from now on is greeted with it; see `change`.
+    :ivar limits: looked at whenever one is about to be reached; see `change`.
     :param forget: deletes more usage records, of another part of the program, when theirs grow old.
     :param ask_time: the database's time of day, where it has a clock of its own.
     :param instance: what it is called in the announcements that its ledger makes.
@@ -146,6 +148,24 @@ class Rendezvous:
             ask_time,
         )
         self._next_lane = 0
+
+    def change(
+        self,
+        *,
+        welcome: Welcome,
+        limits: Limits,
+        lifetimes: Lifetimes,
+        usage: Usage,
+        list_allowed: bool,
+    ) -> None:
+        """Go on with other values than those that it was made with."""
+        self.welcome = welcome
+        self.limits = limits
+        self.heartbeat.change(limits.ping_seconds, limits.ping_timeout_seconds)
+        self._usage = usage
+        # Which nameplates are free is remembered by the allocator, which stays.
+        self._operations = attrs.evolve(self._operations, usage=usage, list_allowed=list_allowed)
+        self._sweeper.change(lifetimes, usage)
 
     def start(self) -> None:
         """Begin to ping and to expire."""

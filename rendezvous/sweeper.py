@@ -112,6 +112,16 @@ class Sweeper:
         if self._sweep is not None:
             self._sweep.cancel()
 
+    def change(self, lifetimes: Lifetimes, usage: Usage) -> None:
+        """Go on with others. What they have made expire goes with the next sweep."""
+        again = lifetimes.interval_seconds != self._lifetimes.interval_seconds
+        self._lifetimes = lifetimes
+        self._usage = usage
+        # A sweep that is under way sets the timer itself when it is done.
+        if again and self._timer is not None and self._timer.active():
+            self._timer.cancel()
+            self.start()
+
     def _turn(self) -> None:
         # By the time of day, which timers do not follow.
         self._was_away |= self._clock.seconds() - self._due > self._lifetimes.interval_seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
@@ -224,6 +225,34 @@ class ExpiryRules(SweeperCase):
         self.assertEqual(self.store.rows(schema.messages, "number"), [1])
         self.assertEqual(self.store.rows(schema.discarded_mailboxes), [])
         self.assertGreater(sum(steps), 2)
+
+    def test_other_lifetimes(self) -> None:
+        """What is too old by new lifetimes goes with the next sweep; what was too old may be so no more."""
+        self.claim("7")
+        self.pass_time(HOUR / 2)
+        self.change_lifetimes(nameplate_seconds=HOUR / 4)
+        self.pass_time(60)
+        self.assertEqual(self.names(), [])
+        self.claim("8")
+        self.change_lifetimes(nameplate_seconds=DAY)
+        self.pass_time(2 * HOUR)
+        self.assertEqual(self.names(), ["8"])
+
+    def test_another_interval(self) -> None:
+        """A shorter interval does not wait for the longer one to be over; the same one is not begun anew."""
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=HOUR)
+        self.claim("7")
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=10.0)
+        self.clock.advance(6.0)
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=10.0)
+        self.clock.advance(4.0)
+        self.clock.pump([0.0] * 10)
+        self.assertEqual(self.names(), [])
+
+    def change_lifetimes(self, **seconds: float) -> None:
+        """Let the sweeper go on with others."""
+        self.lifetimes = attrs.evolve(self.lifetimes, **seconds)
+        self.sweeper.change(self.lifetimes, Usage())
 
     def test_usage_records(self) -> None:
         """Usage records of 90 days are forgotten, with those of other parts; younger ones stay."""
