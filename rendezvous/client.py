@@ -52,17 +52,19 @@ class _Turn:
     """
     A command whose answer leaves when it is ready and all before it have left.
 
+    :ivar asked: when the ledger was asked; None where it was not.
     :ivar granted: what the ledger was asked and what it said, for what follows from it.
     :ivar told: whether everybody else knows of it.
     """
 
-    __slots__ = ("granted", "incoming", "payload", "ready", "reply", "told")
+    __slots__ = ("asked", "granted", "incoming", "payload", "ready", "reply", "told")
 
     def __init__(self, incoming: Incoming, payload: bytes) -> None:
         self.incoming = incoming
         self.payload = payload
         self.ready = False
         self.reply: Reply | Refusal | None = None
+        self.asked: float | None = None
         self.granted: tuple[Request, Result] | None = None
         self.told = False
 
@@ -83,6 +85,7 @@ class Client:
         "_gone",
         "_holding_input",
         "_lane",
+        "_listening_since",
         "_observer",
         "_present",
         "_rendezvous",
@@ -111,6 +114,7 @@ class Client:
         # A list, for it is nearly always empty, and short when it is not.
         self._turns: list[_Turn] = []
         self._subscription: Subscription | None = None
+        self._listening_since = 0.0
         self._present: set[Address] = set()
         # What waits for the client, once its wire has said that it is full.
         self._full = False
@@ -142,6 +146,7 @@ class Client:
         self._gone = True
         self._observer.disconnected()
         self._rendezvous.heartbeat.remove(self)
+        self._rendezvous.stalled.discard(self)
         self._unsubscribe()
         self._rendezvous.left(self._present, self._lane)
         self._present.clear()
@@ -152,13 +157,20 @@ class Client:
         if not self._full:
             self._full = True
             self._waiting_bytes = 0
+            self._rendezvous.stalled.add(self)
 
     def drained(self) -> None:
         """The client has read what waited for it."""
         self._full = False
+        self._rendezvous.stalled.discard(self)
         if self._wanted_page is not None:
             number, self._wanted_page = self._wanted_page, None
             self._fetch(number)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits for it, beyond what its wire holds anyway."""
+        return self._waiting_bytes if self._full else 0
 
     def beat(self) -> None:
         """Send a ping."""
@@ -182,8 +194,9 @@ class Client:
         self._observer.command(incoming.kind)
         turn = _Turn(incoming, payload)
         self._turns.append(turn)
+        now = self._clock.seconds()
         try:
-            step = self._conversation.receive(incoming, self._clock.seconds())
+            step = self._conversation.receive(incoming, now)
         except Refusal as refusal:
             self._settle(turn, refusal)
             return
@@ -192,6 +205,7 @@ class Client:
                 self._rendezvous.record_client(step.record, self._lane)
             self._settle(turn, step.reply)
         else:
+            turn.asked = now
             self._ask(turn, step)
         self._hold_input_if_needed()
 
@@ -278,6 +292,9 @@ class Client:
             self._send(messages.error(turn.reply.text, turn.payload, now))
         elif turn.reply is not None:
             self._send(turn.reply(now))
+        if turn.asked is not None:
+            # The clock is the wall's, which may be set back.
+            self._observer.answered(max(0.0, now - turn.asked))
         if turn.granted is not None:
             self._follow(*turn.granted)
             self._tell(turn)
@@ -304,6 +321,7 @@ class Client:
     def _subscribe(self, address: Address) -> None:
         self._arrive(address)
         self._subscription = Subscription(address, self._deliver, self._fetch)
+        self._listening_since = self._clock.seconds()
         self._rendezvous.subscriptions.subscribe(self._subscription)
 
     def _unsubscribe(self) -> None:
@@ -313,10 +331,14 @@ class Client:
             self._wanted_page = None
 
     def _deliver(self, stored: Sequence[StoredMessage]) -> None:
+        now = self._clock.seconds()
         try:
             for message in stored:
                 self._acknowledge_own(message.number)
                 self._write(self._frame_of(message))
+                # Older ones have waited for their listener, not for us.
+                if message.received >= self._listening_since:
+                    self._observer.delivered(max(0.0, now - message.received))
         except Exception:  # the listener's fault, not that of whoever stored the message
             self._log_broken(Failure())
             self._drop(DropReason.INTERNAL)

@@ -102,6 +102,7 @@ class Hearing:
 
     def heard(self, payload: str) -> None:
         """See `listener.Ear`."""
+        self._observer.announced()
         announcement = decode(payload)
         if announcement.news is None:
             self.look_at_everything()
@@ -120,6 +121,7 @@ class Hearing:
 
     def look_at_everything(self) -> None:
         """Ask after all mailboxes that somebody listens to; who comes later reads for itself."""
+        self._observer.caught_up()
         self._to_ask = list(self._subscriptions.listened())
         self._ask()
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -89,6 +90,25 @@ class Runner(Protocol):
         """Let go of the database. No batch is running."""
 
 
+@attrs.frozen
+class Backlog:
+    """
+    What a ledger has to do at a moment.
+
+    :ivar waiting: operations that no batch has taken yet.
+    :ivar waiting_bytes: what those hold.
+    :ivar running: operations in the batches that are on their way.
+    :ivar lanes: how many batches could be.
+    :ivar busy_lanes: how many are.
+    """
+
+    waiting: int
+    waiting_bytes: int
+    running: int
+    lanes: int
+    busy_lanes: int
+
+
 class Ledger:
     """
     Takes operations and runs them through one or more runners, once it has been opened.
@@ -134,6 +154,18 @@ class Ledger:
         job.done.errback(LedgerUnavailable("not open, or too many wait already"))
         return job.done
 
+    def backlog(self) -> Backlog:
+        """How much there is to do."""
+        lanes = self._lanes
+        running = [lane.running for lane in lanes]
+        return Backlog(
+            waiting=sum(lane.waiting for lane in lanes),
+            waiting_bytes=sum(lane.waiting_bytes for lane in lanes),
+            running=sum(running),
+            lanes=len(lanes),
+            busy_lanes=len(running) - running.count(0),
+        )
+
     def close(self) -> Deferred[None]:
         """Take nothing new, finish what waits, let go of the database."""
         self._closed = True
@@ -158,6 +190,10 @@ class _Lane:
     @property
     def waiting(self) -> int:
         return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        return 0 if self._running is None else len(self._running)
 
     def submit(self, job: Job) -> None:
         self._waiting.append(job)

@@ -51,6 +51,13 @@ class Fallback(enum.Enum):
     REFUSED = "refused"  # the kernel would not splice; it went on from where it was
 
 
+class LinkKind(enum.Enum):
+    """What moves the bytes of a pair. The values are metric labels."""
+
+    SPLICE = "splice"  # the kernel, or this process by hand where frames want it
+    PRODUCER = "producer"  # Twisted's transports, through the process
+
+
 @attrs.frozen
 class PairRecord:
     """
@@ -107,6 +114,9 @@ class Observer(Protocol):
     def internal_error(self) -> None:
         """Our own code failed while it dealt with one connection, which has been closed for it."""
 
+    def linked(self, kind: LinkKind) -> None:
+        """A pair has met, and its bytes are moved in this way."""
+
     def fell_back(self, why: Fallback) -> None:
         """One way of a pair, which the kernel was to serve, goes through the process."""
 
@@ -127,6 +137,9 @@ class Silent:
         """Ignore it."""
 
     def internal_error(self) -> None:
+        """Ignore it."""
+
+    def linked(self, kind: LinkKind) -> None:
         """Ignore it."""
 
     def fell_back(self, why: Fallback) -> None:

@@ -62,6 +62,7 @@ class Pair:
         for connection in members:
             connection.join()
         self._link = make_link(self._first, self._forth, self._second, self._back)
+        self._host.observer.linked(self._link.kind)
         self._link.start()
         self._look_later()
 

@@ -94,6 +94,36 @@ def _host(raw: object) -> str:
     return name
 
 
+# No character that a shell knows: it is shown as a part of a command.
+_PUBLIC_URL = re.compile(
+    r"wss?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+    r"/[A-Za-z0-9._~%/-]+"
+)
+
+
+def _public_url(raw: object) -> str:
+    if not isinstance(raw, str) or not _PUBLIC_URL.fullmatch(raw):
+        raise ValueError(
+            f"{quoted(raw)} is not the URL of /v1; write it as clients are to be given it, "
+            "such as wss://wormhole.example.org/v1"
+        )
+    return raw
+
+
+def _public_transit(raw: object) -> str:
+    scheme, _, place = raw.partition(":") if isinstance(raw, str) else ("", "", "")
+    host, _, port = place.rpartition(":")
+    named = _HOST.fullmatch(host.removeprefix("[").removesuffix("]"))
+    bracketed = host.startswith("[") and host.endswith("]")
+    whole = scheme == "tcp" and named and bracketed == (":" in host)
+    if not whole or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(
+            f"{quoted(raw)} is not the address of a relay; write it as clients are to be given "
+            "it, such as tcp:relay.example.org:4001"
+        )
+    return str(raw)
+
+
 _ORIGIN = re.compile(r"\*|null|[a-z*][a-z0-9+.*-]*://[^/\s?#]+")
 
 
@@ -137,6 +167,8 @@ SIZE = Kind("SIZE", _size, durations.format_size)
 ENDPOINT = Kind("ENDPOINT|none", endpoints.parse_endpoint, none=True)
 DATABASE = Kind("URL", database_url.parse_database_url, database_url.masked)
 HOST = Kind("HOST|none", _host, none=True)
+PUBLIC_URL = Kind("URL|none", _public_url, none=True)
+PUBLIC_TRANSIT = Kind("tcp:HOST:PORT|none", _public_transit, none=True)
 ORIGIN = Kind("ORIGIN", _origin)
 PROTOCOL_OPTION = Kind("OPTION=VALUE", websocket_options.parse_protocol_option)
 LOG_LEVEL = Kind("LEVEL", _log_level)

@@ -1,69 +1,28 @@
 """
 The line to paste on the other machine: which options make `wormhole` use this server.
 
-Owns how addresses become those options. Guessing needs a look at the network, which is handed in.
+Owns its words, and the guess at this machine's address, which needs a look at the network.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 
-import attrs
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress
-
-from wormhole_server.endpoints import Endpoint, endpoint_kind
+from wormhole_server.reach import Reach
 
 
-@attrs.frozen
-class Listener:
-    """
-    A port that listens.
-
-    :ivar address: the real one, where the endpoint asked for any port that is free.
-    """
-
-    endpoint: Endpoint
-    address: IAddress
-
-
-def paste_line(
-    rendezvous: Sequence[Listener],
-    transit: Sequence[Listener],
-    public_host: str | None,
-    guess_host: Callable[[], str],
-) -> str | None:
+def paste_line(reach: Reach) -> str | None:
     """
     `wormhole --relay-url=ws://HOST:PORT/v1 --transit-helper=tcp:HOST:PORT send FILE`
 
-    :param guess_host: where no public host is set and a port listens on all addresses, says which of
-        them others can reach.
     :return: None where nothing listens on the internet, such as behind a Unix socket.
     """
-
-    def place(listener: Listener) -> str | None:
-        address = listener.address
-        if not isinstance(address, (IPv4Address, IPv6Address)):
-            return None
-        host = public_host or (
-            guess_host() if ip_address(address.host).is_unspecified else address.host
-        )
-        return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
-
     options = []
-    for listener in rendezvous:
-        if where := place(listener):
-            scheme = "wss" if endpoint_kind(listener.endpoint) == "ssl" else "ws"
-            options.append(f"--relay-url={scheme}://{where}/v1")
-            break
-    for listener in transit:
-        # Clients speak TCP to a relay, or WebSocket, but not TCP with TLS.
-        if endpoint_kind(listener.endpoint) != "ssl" and (where := place(listener)):
-            options.append(f"--transit-helper=tcp:{where}")
-            break
+    if reach.relay_url is not None:
+        options.append(f"--relay-url={reach.relay_url}")
+    if reach.transit_helper is not None:
+        options.append(f"--transit-helper={reach.transit_helper}")
     return f"wormhole {' '.join(options)} send FILE" if options else None
 
 

@@ -105,6 +105,8 @@ class Recorder:
         self.nameplates: list[Mood] = []
         self.mailboxes: list[Mood] = []
         self.batches: list[int] = []
+        self.answers: list[float] = []
+        self.deliveries: list[float] = []
         self.counts: Counter[str] = Counter()
 
     def connected(self) -> None:
@@ -121,6 +123,18 @@ class Recorder:
 
     def error(self, kind: ErrorKind) -> None:
         self.errors.append(kind)
+
+    def answered(self, seconds: float) -> None:
+        self.answers.append(seconds)
+
+    def delivered(self, seconds: float) -> None:
+        self.deliveries.append(seconds)
+
+    def announced(self) -> None:
+        self.counts["announced"] += 1
+
+    def caught_up(self) -> None:
+        self.counts["caught_up"] += 1
 
     def nameplate_retired(self, mood: Mood) -> None:
         self.nameplates.append(mood)

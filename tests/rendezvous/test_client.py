@@ -117,9 +117,7 @@ class GreetingTests(ClientCase):
 
     def test_welcome_changes(self) -> None:
         """The greeting may change while the server runs."""
-        self.server.welcome.motd = None
-        self.server.welcome.error = "go away"
-        self.server.welcome.current_cli_version = "1.0"
+        self.server.welcome = Welcome(None, "go away", "1.0")
         peer = Peer(self.server, self.clock)
         peer.client.greet(PEER)
         (said,) = peer.wire.take()
@@ -271,6 +269,37 @@ class OrderTests(ClientCase):
         self.assertEqual(
             self.observer.errors, [ErrorKind.CLAIM_WITHOUT_NAMEPLATE, ErrorKind.UNKNOWN_TYPE]
         )
+
+    def test_timed(self) -> None:
+        """What the ledger answers is timed from the command to its answer; what it is not asked is not."""
+        self.a.say("ping", ping=1)
+        self.a.say("claim")
+        self.assertEqual(self.observer.answers, [])
+        self.hold()
+        self.a.say("claim", nameplate="4")
+        self.clock.advance(0.5)
+        self.assertEqual(self.observer.answers, [])
+        self.let_go()
+        self.assertEqual(self.observer.answers, [0.5])
+
+    def test_delivery_timed(self) -> None:
+        """A message is timed until each listener is sent it, unless it waited for them to come."""
+        self.a.say("open", mailbox="box")
+        self.settle()
+        self.clock.advance(1.0)
+        self.hold()
+        self.a.say("add", phase="0", body="")
+        self.clock.advance(0.25)
+        self.let_go()
+        self.assertEqual(self.observer.deliveries, [0.25])
+        self.clock.advance(7.0)
+        self.b.say("open", mailbox="box")
+        self.settle()
+        self.assertEqual(self.b.phases(), ["0"])
+        self.assertEqual(self.observer.deliveries, [0.25])
+        self.b.say("add", phase="1", body="")
+        self.settle()
+        self.assertEqual(self.observer.deliveries, [0.25, 0.0, 0.0])
 
 
 class DurabilityTests(ClientCase):
@@ -503,6 +532,23 @@ class BackpressureTests(ClientCase):
             self.b.client.drained()
         self.assertEqual(self.b.wire.dropped, [])
         self.assertEqual(len(self.b.phases()), 30)
+
+    def test_stalled(self) -> None:
+        """Who does not read is known, with what waits for it, until it reads or is gone."""
+        self.open_both()
+        self.assertEqual(self.server.stalled, set())
+        for peer in (self.a, self.b):
+            peer.client.full()
+            self.assertEqual(peer.client.waiting_bytes, 0)
+        self.a.say("add", phase="0", body="f" * 100)
+        self.settle()
+        self.assertEqual(self.server.stalled, {self.a.client, self.b.client})
+        self.assertGreater(self.b.client.waiting_bytes, 100)
+        self.b.client.drained()
+        self.assertEqual(self.b.client.waiting_bytes, 0)
+        self.assertEqual(self.server.stalled, {self.a.client})
+        self.a.client.lost()
+        self.assertEqual(self.server.stalled, set())
 
     def test_pages_only_when_drained(self) -> None:
         """The next page of a replay is read when the client has taken the last."""

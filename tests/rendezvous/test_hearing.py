@@ -101,6 +101,7 @@ class HearingTests(OnPostgres, StoreCase):
         self.assertTrue(self.hearing.concerns(own))
         self.hearing.heard(own)
         self.assertEqual(self.fetched, [("one", 1)])
+        self.assertEqual(self.observer.counts["announced"], 1)
 
     def test_everything(self) -> None:
         """Where there was too much to tell, every mailbox is asked after, in steps."""
@@ -118,7 +119,9 @@ class HearingTests(OnPostgres, StoreCase):
         self.hearing.deaf()
         self.store_messages("one", 2)
         self.assertTrue(self.hearing.deaf_now)
+        self.assertEqual(self.observer.counts["caught_up"], 0)
         self.hearing.listening()
+        self.assertEqual(self.observer.counts["caught_up"], 1)
         self.settle()
         self.assertFalse(self.hearing.deaf_now)
         self.assertEqual(self.fetched, [("one", 1)])

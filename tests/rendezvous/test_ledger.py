@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous import ledger as ledger_module
 from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
-from rendezvous.ledger import Ledger
+from rendezvous.ledger import Backlog, Ledger
 from tests.rendezvous.fakes import HeldRunner
 
 
@@ -179,6 +179,22 @@ class LedgerTests(SynchronousTestCase):
         self.assertEqual(self.results, ["b", "d"])
         self.runner.let_go()
         self.assertEqual(self.results, ["b", "d", "a", "c"])
+
+    def test_backlog(self) -> None:
+        """What waits and what is on its way can be looked up at any moment."""
+        other = HeldRunner()
+        self.ledger.open([self.runner, other])
+        self.assertEqual(self.ledger.backlog(), Backlog(0, 0, 0, 2, 0))
+        self.submit("on its way")
+        self.clock.advance(0)
+        for lane in (0, 2):
+            self.ledger.submit(lambda _: None, lane=lane, size=50)
+        self.assertEqual(self.ledger.backlog(), Backlog(2, 100, 1, 2, 1))
+        self.submit("too", lane=1)
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.clock.advance(0)
+        self.assertEqual(self.ledger.backlog(), Backlog(0, 0, 3, 2, 2))
 
     def test_too_many_wait(self) -> None:
         """A database that does not answer cannot fill the memory: at a bound, more is turned away."""

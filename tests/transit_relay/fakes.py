@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from transit_relay.connection import Connection
-from transit_relay.observer import ConnectionRecord, End, Fallback, Mood, State
+from transit_relay.observer import ConnectionRecord, End, Fallback, LinkKind, Mood, State
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
 from transit_relay.wire import IStream
@@ -42,6 +42,7 @@ class Notes:
         self.byte_counts: list[int] = []
         self.records: list[ConnectionRecord] = []
         self.errors = 0
+        self.links: list[LinkKind] = []
         self.fallbacks: list[Fallback] = []
         self.pipe_bytes = 0
 
@@ -56,6 +57,9 @@ class Notes:
 
     def internal_error(self) -> None:
         self.errors += 1
+
+    def linked(self, kind: LinkKind) -> None:
+        self.links.append(kind)
 
     def fell_back(self, why: Fallback) -> None:
         self.fallbacks.append(why)

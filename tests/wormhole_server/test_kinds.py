@@ -106,6 +106,53 @@ class KindTests(SynchronousTestCase):
             {"wran": "did you mean warn", "zzz": "write one of debug, info", 5: "not a log level"},
         )
 
+    def test_public_url(self) -> None:
+        """A WebSocket URL with a path, and with nothing in it that a shell would know."""
+        self.check(
+            kinds.PUBLIC_URL,
+            {
+                url: url
+                for url in (
+                    "wss://wormhole.example.org/v1",
+                    "ws://192.0.2.1:4000/v1",
+                    "wss://[2001:db8::1]:443/wormhole/v1",
+                )
+            },
+            {
+                "https://wormhole.example.org/v1": "such as wss://",
+                "wss://wormhole.example.org": "not the URL of /v1",
+                "wss://wormhole.example.org/": "not the URL of /v1",
+                "wss://wormhole.example.org/v1;reboot": "not the URL of /v1",
+                "wss://wormhole.example.org/v1?$(x)": "not the URL of /v1",
+                "wss://a b/v1": "not the URL of /v1",
+                5: "not the URL of /v1",
+            },
+        )
+
+    def test_public_transit(self) -> None:
+        """TCP, a host and a port."""
+        self.check(
+            kinds.PUBLIC_TRANSIT,
+            {
+                place: place
+                for place in (
+                    "tcp:relay.example.org:4001",
+                    "tcp:[2001:db8::1]:1",
+                    "tcp:192.0.2.1:9",
+                )
+            },
+            {
+                "relay.example.org:4001": "such as tcp:relay",
+                "tcp:relay.example.org": "not the address of a relay",
+                "tcp:relay.example.org:0": "not the address of a relay",
+                "tcp:relay.example.org:99999": "not the address of a relay",
+                "tcp:2001:db8::1:4001": "not the address of a relay",
+                "tcp:[relay]:4001": "not the address of a relay",
+                "wss://relay.example.org/transit": "not the address of a relay",
+                5: "not the address of a relay",
+            },
+        )
+
     def test_host(self) -> None:
         """A name or an address, and nothing around it."""
         self.check(

@@ -8,15 +8,19 @@ import math
 import attrs
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.errors import ErrorKind
+from rendezvous.ledger import Ledger
 from rendezvous.messages import CommandKind
 from rendezvous.moods import Mood as MailboxMood
 from rendezvous.observer import DropReason
 from rendezvous.observer import Observer as RendezvousObserver
+from rendezvous.server import Rendezvous
+from tests.rendezvous.fakes import HeldRunner
 from tests.wormhole_server.records import HAPPY, JILTED, LONELY
-from transit_relay.observer import End, Fallback, Mood, State
+from transit_relay.observer import End, Fallback, LinkKind, Mood, State
 from transit_relay.observer import Observer as RelayObserver
 from wormhole_server.metrics import Metrics
 
@@ -27,6 +31,13 @@ class Counts:
 
     nameplates: int
     mailboxes: int
+
+
+@attrs.frozen
+class Stalled:
+    """A client that does not read."""
+
+    waiting_bytes: int
 
 
 class MetricsCase(SynchronousTestCase):
@@ -94,6 +105,48 @@ class RendezvousMetricsTests(MetricsCase):
             self.assertEqual(self.value(f"{name}_bucket", le=above), 1)
         self.assertEqual(self.value("rendezvous_ledger_failed_batches_total"), 1)
 
+    def test_latency(self) -> None:
+        """Answers and deliveries are measured, up to what a command waits for a database."""
+        self.rendezvous.answered(0.02)
+        self.rendezvous.delivered(29.0)
+        self.assertEqual(self.value("rendezvous_answer_seconds_bucket", le="0.01"), 0)
+        self.assertEqual(self.value("rendezvous_answer_seconds_bucket", le="0.025"), 1)
+        self.assertEqual(self.value("rendezvous_delivery_seconds_bucket", le="10.0"), 0)
+        self.assertEqual(self.value("rendezvous_delivery_seconds_bucket", le="30.0"), 1)
+
+    def test_instances(self) -> None:
+        """What other instances tell, and what may have been missed of it, is counted."""
+        self.rendezvous.announced()
+        self.rendezvous.caught_up()
+        self.assertEqual(self.value("rendezvous_announcements_total"), 1)
+        self.assertEqual(self.value("rendezvous_catch_ups_total"), 1)
+
+    def test_watched(self) -> None:
+        """What waits, and for whom, is looked up when it is asked for."""
+        clock = Clock()
+        ledger = Ledger(clock)
+        server = Rendezvous(clock, ledger, self.metrics.rendezvous)
+        self.metrics.rendezvous.watch(ledger.backlog, server)
+        runner = HeldRunner()
+        ledger.open([runner])
+        ledger.submit(lambda _: None)
+        clock.advance(0)
+        ledger.submit(lambda _: None, size=70)
+        server.stalled.update({Stalled(30), Stalled(40)})
+        for name, value in (
+            ("ledger_waiting_operations", 1),
+            ("ledger_waiting_bytes", 70),
+            ("ledger_running_operations", 1),
+            ("ledger_lanes", 1),
+            ("ledger_busy_lanes", 1),
+            ("stalled_clients", 2),
+            ("send_buffer_bytes", 70),
+            ("hearing", 1),
+        ):
+            self.assertEqual(self.value(f"rendezvous_{name}"), value, name)
+        server.hearing.deaf()
+        self.assertEqual(self.value("rendezvous_hearing"), 0)
+
     def test_failures(self) -> None:
         """Our own faults are counted."""
         self.rendezvous.expiry_failed()
@@ -106,9 +159,11 @@ class RendezvousMetricsTests(MetricsCase):
         self.assertTrue(math.isnan(self.value("rendezvous_live_nameplates")))
         self.metrics.rendezvous.show_live_counts(Counts(3, 4))
         self.assertEqual(self.value("rendezvous_live_nameplates"), 3)
+        self.assertEqual(self.value("rendezvous_database_up"), 1)
         self.assertEqual(self.value("rendezvous_live_mailboxes"), 4)
         self.metrics.rendezvous.show_live_counts(None)
         self.assertTrue(math.isnan(self.value("rendezvous_live_mailboxes")))
+        self.assertEqual(self.value("rendezvous_database_up"), 0)
 
 
 class RelayMetricsTests(MetricsCase):
@@ -143,6 +198,9 @@ class RelayMetricsTests(MetricsCase):
         self.assertEqual(self.value("relay_pairs_total"), 1)
         self.assertEqual(self.value("relay_session_seconds_count"), 1)
         self.assertEqual(self.value("relay_session_seconds_sum"), 105.25)
+        self.assertEqual(self.value("relay_waiting_seconds_sum"), 20.25)
+        self.assertEqual(self.value("relay_session_bytes_bucket", le="65536.0"), 0)
+        self.assertEqual(self.value("relay_session_bytes_bucket", le="1.048576e+06"), 1)
 
     def test_bytes(self) -> None:
         """Bytes add up."""
@@ -157,6 +215,8 @@ class RelayMetricsTests(MetricsCase):
 
     def test_links(self) -> None:
         """Pairs that the kernel did not serve are counted by why; the memory in pipes is shown."""
+        self.relay.linked(LinkKind.SPLICE)
+        self.assertEqual(self.values("relay_links_total", "kind", LinkKind), {LinkKind.SPLICE: 1})
         self.relay.fell_back(Fallback.REFUSED)
         self.relay.pipe_memory(262_144)
         self.assertEqual(

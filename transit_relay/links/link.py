@@ -6,8 +6,9 @@ timers or records follow from what a link does is none of its business.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
+from transit_relay.observer import LinkKind
 from transit_relay.wire import Wire
 
 _BATCH: Final = 256 * 1024
@@ -63,6 +64,9 @@ class Link(Protocol):
     A buddy whose peer does not take its bytes is `choked`, and then the other is not read: what is
     held for a peer is bounded.
     """
+
+    kind: ClassVar[LinkKind]
+    """What to call it."""
 
     def start(self) -> None:
         """Begin. Each peer has been told ok, in what its wire may not have sent yet."""

@@ -6,10 +6,13 @@ is attached to it, which is the direction that feeds it, which stops reading fro
 most one transport's buffer (64 KiB) and one read are held for a peer. Works for every wire.
 """
 
+from typing import ClassVar
+
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from transit_relay.links.link import Buddy, Meter
+from transit_relay.observer import LinkKind
 
 
 @implementer(IPushProducer)
@@ -47,6 +50,8 @@ class ProducerLink:
     """Two directions, each with its own flow control."""
 
     __slots__ = ("_back", "_first", "_forth", "_second")
+
+    kind: ClassVar = LinkKind.PRODUCER
 
     def __init__(self, first: Buddy, forth: Meter, second: Buddy, back: Meter) -> None:
         self._first = first

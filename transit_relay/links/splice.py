@@ -5,6 +5,8 @@ Owns the choice of the link for a pair: this one where both ends are sockets wit
 between, and `producer` for everything else.
 """
 
+from typing import ClassVar
+
 from twisted.internet.interfaces import IReactorTime
 
 from transit_relay.descriptor import Descriptor
@@ -14,13 +16,15 @@ from transit_relay.links.link import Buddy, Link, Meter
 from transit_relay.links.producer import ProducerLink
 from transit_relay.links.shared import Shared
 from transit_relay.links.stream import StreamDirection
-from transit_relay.observer import Observer
+from transit_relay.observer import LinkKind, Observer
 
 
 class SpliceLink:
     """Two directions, each of its own kind."""
 
     __slots__ = ("_buddies", "_ways")
+
+    kind: ClassVar = LinkKind.SPLICE
 
     def __init__(self, buddies: tuple[Buddy, Buddy], ways: tuple[Direction, Direction]) -> None:
         self._buddies = buddies
