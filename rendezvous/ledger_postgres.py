@@ -162,7 +162,7 @@ class PostgresRunner:
     def _attempt(self, jobs: Sequence[Job], keys: set[int], *, together: bool) -> float:
         with Pipeline(self._connection(), self._prepared) as pipeline:
             pipeline.ask(_BEGIN)
-            begun = pipeline.ask(_TAKE_TURNS, [f"{{{','.join(map(str, sorted(keys)))}}}"])
+            begun = pipeline.ask(_TAKE_TURNS, [sorted(keys)])
             batch = SideBySide(pipeline, set(keys))
             for some in [jobs] if together else [[job] for job in jobs]:
                 batch.run(some)

@@ -161,7 +161,17 @@ def _as_text(value: object) -> bytes | None:
         return b"t" if value else b"f"
     if isinstance(value, int | float):
         return repr(value).encode()
+    if isinstance(value, list):
+        return b"{%s}" % b",".join(_as_element(element) for element in value)
     raise TypeError(f"{type(value).__name__} has no text form here")
+
+
+def _as_element(value: object) -> bytes:
+    """In an array, where a text may need quotes and never minds them."""
+    text = _as_text(value)
+    if text is None:
+        return b"NULL"
+    return b'"%s"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def _to_bool(text: bytes) -> bool:

@@ -61,6 +61,21 @@ class PipelineTests(SynchronousTestCase):
             pipeline.exchange()
         self.assertEqual([answer.rows for answer in answers], [[row] for row in rows])
 
+    def test_arrays(self) -> None:
+        """A list goes as an array, whatever is in it."""
+        texts = ["", "a,b", '"', "\\", "{}", "NULL", "ä b", None]
+        with self.pipeline() as pipeline:
+            answers = [
+                pipeline.ask("SELECT unnest($1::text[])", [texts]),
+                pipeline.ask("SELECT unnest($1::bigint[])", [[1, -(1 << 62)]]),
+                pipeline.ask("SELECT unnest($1::bigint[])", [[]]),
+            ]
+            pipeline.exchange()
+        self.assertEqual(
+            [[value for (value,) in answer.rows] for answer in answers],
+            [texts, [1, -(1 << 62)], []],
+        )
+
     def test_value_without_a_form(self) -> None:
         """A NUL, which PostgreSQL cannot keep, and what is no value are refused before they are sent."""
         with self.pipeline() as pipeline:
