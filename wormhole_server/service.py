@@ -23,7 +23,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
-from rendezvous.database import open_engine, open_listener, open_runners
+from rendezvous.database import clock_of, open_engine, open_listener, open_runners
 from rendezvous.ledger import Ledger
 from rendezvous.server import Rendezvous
 from rendezvous.websocket import RendezvousFactory
@@ -33,6 +33,7 @@ from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server.clocks import ClockOfDay, keep_steady
 from wormhole_server.endpoints import Endpoint
 from wormhole_server.errors import StartError
 from wormhole_server.hangup import on_hangup
@@ -64,8 +65,11 @@ def make_service(
     """
     A server that does what the configuration says. Opens nothing yet.
 
+    From here on the reactor's timers run by a clock that never jumps.
+
     :param parts: what else is to hear of it when settings change.
     """
+    keep_steady(reactor)
     return ServerService(loaded, reactor, parts)
 
 
@@ -86,6 +90,7 @@ class ServerService(MultiService):
         self.started: Deferred[None] = Deferred()
         self._settings = settings = loaded.settings
         self._reactor = reactor
+        self._day = day = ClockOfDay(reactor)
         self._ports: list[IListeningPort] = []
         self._metrics = metrics = Metrics(VERSION)
         self._engine = open_engine(settings.database)
@@ -93,11 +98,12 @@ class ServerService(MultiService):
         # Tells its announcements from those of other instances on the same database.
         self._instance = secrets.token_hex(4)
         self._rendezvous = Rendezvous(
-            reactor,
+            day,
             self._ledger,
             metrics.rendezvous,
             **rendezvous_terms(settings),
             forget=[forget_relay_usage],
+            ask_time=clock_of(self._engine),
             instance=self._instance,
         )
         metrics.rendezvous.watch(self._ledger.backlog, self._rendezvous)
@@ -115,7 +121,7 @@ class ServerService(MultiService):
         self._relay = Relay(
             reactor,
             relay_limits(settings),
-            Recording(metrics.relay, [each.record for each in self._keepers]),
+            Recording(metrics.relay, [each.record for each in self._keepers], day.ahead),
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = RendezvousFactory(self._rendezvous, **websocket_terms(settings))
@@ -126,7 +132,7 @@ class ServerService(MultiService):
             check=self._rendezvous.check_database,
             request_seconds=settings.open_handshake_timeout,
         )
-        metrics.files.configuration_loaded(reactor)
+        metrics.files.configuration_loaded(day)
         self._configuration = Configuration(
             loaded, [self._change, *parts], self._configuration_read_again
         )
@@ -246,7 +252,7 @@ class ServerService(MultiService):
         files = self._metrics.files
         files.configuration_read_again(outcome)
         if outcome is Outcome.OK:
-            files.configuration_loaded(self._reactor)
+            files.configuration_loaded(self._day)
 
     async def _stop(self) -> None:
         self.started.addErrback(lambda _: None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.files import new_path
@@ -19,18 +19,17 @@ class LogCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Nothing there yet."""
-        self.events: list[LogEvent] = []
-        globalLogPublisher.addObserver(self.events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+        self.events = self.enterContext(capturedLogs())
+        self.seen = 0
 
     def logged(self) -> list[str]:
         """Each line with its level, since this was last asked."""
         lines = [
             f"{event['log_level'].name}: {formatEvent(event)}"
-            for event in self.events
+            for event in self.events[self.seen :]
             if event.get("log_namespace", "").startswith("wormhole_server")
         ]
-        self.events.clear()
+        self.seen = len(self.events)
         return lines
 
 
