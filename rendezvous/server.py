@@ -29,7 +29,7 @@ from rendezvous.operations import Operations
 from rendezvous.requests import Page, Request, Result
 from rendezvous.statements import Transaction, prepare
 from rendezvous.subscriptions import Address, Subscriptions
-from rendezvous.sweeper import Forget, Lifetimes, Sweeper
+from rendezvous.sweeper import AskTime, Forget, Lifetimes, Sweeper
 from rendezvous.usage import Usage
 
 T = TypeVar("T")
@@ -104,6 +104,7 @@ class Rendezvous:
     :ivar welcome: who connects from now on is greeted with it; see `change`.
     :ivar limits: looked at whenever one is about to be reached; see `change`.
     :param forget: deletes more usage records, of another part of the program, when theirs grow old.
+    :param ask_time: the database's time of day, where it has a clock of its own.
     :param instance: what it is called in the announcements that its ledger makes.
     :ivar stalled: the clients for whom more waits than the system takes.
     """
@@ -120,6 +121,7 @@ class Rendezvous:
         usage: Usage | None = None,
         list_allowed: bool = True,
         forget: Sequence[Forget] = (),
+        ask_time: AskTime | None = None,
         instance: str = "",
     ) -> None:
         self.clock = clock
@@ -143,6 +145,7 @@ class Rendezvous:
             lifetimes or Lifetimes(),
             observer,
             forget,
+            ask_time,
         )
         self._next_lane = 0
 

@@ -20,14 +20,14 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 
-from rendezvous.database import open_engine, open_listener, open_runners
+from rendezvous.database import clock_of, open_engine, open_listener, open_runners
 from rendezvous.ledger import Ledger
 from rendezvous.server import Limits as RendezvousLimits
 from rendezvous.server import Rendezvous, Welcome
-from rendezvous.sweeper import Lifetimes
+from rendezvous.sweeper import AskTime, Lifetimes
 from rendezvous.usage import Usage
 from rendezvous.websocket import RendezvousFactory
 from transit_relay.limits import Limits as RelayLimits
@@ -37,6 +37,7 @@ from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server.clocks import ClockOfDay, keep_steady
 from wormhole_server.endpoints import Endpoint
 from wormhole_server.errors import StartError
 from wormhole_server.log_fd import LogFd
@@ -61,7 +62,12 @@ _GOODBYE_SECONDS = 5.0
 
 
 def make_service(settings: Settings, reactor: ReactorBase) -> ServerService:
-    """A server that does what `settings` say. Opens nothing yet."""
+    """
+    A server that does what `settings` say. Opens nothing yet.
+
+    From here on the reactor's timers run by a clock that never jumps.
+    """
+    keep_steady(reactor)
     return ServerService(settings, reactor)
 
 
@@ -77,13 +83,16 @@ class ServerService(MultiService):
         self.started: Deferred[None] = Deferred()
         self._settings = settings
         self._reactor = reactor
+        day = ClockOfDay(reactor)
         self._ports: list[IListeningPort] = []
         self._metrics = metrics = Metrics(VERSION)
         self._engine = open_engine(settings.database)
         self._ledger = Ledger(reactor)
         # Tells its announcements from those of other instances on the same database.
         self._instance = secrets.token_hex(4)
-        self._rendezvous = _rendezvous(settings, reactor, self._ledger, metrics, self._instance)
+        self._rendezvous = _rendezvous(
+            settings, day, self._ledger, metrics, clock_of(self._engine), self._instance
+        )
         metrics.rendezvous.watch(self._ledger.backlog, self._rendezvous)
         self._listener = open_listener(reactor, self._engine, self._rendezvous.hearing)
         self._lag = ReactorLag(reactor, metrics.process.reactor_lag_seconds.observe)
@@ -99,7 +108,7 @@ class ServerService(MultiService):
         self._relay = Relay(
             reactor,
             _relay_limits(settings),
-            Recording(metrics.relay, keep),
+            Recording(metrics.relay, keep, day.ahead),
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = _websocket_factory(settings, self._rendezvous)
@@ -246,10 +255,15 @@ def _stop_listening(port: IListeningPort) -> Deferred[Any]:
 
 
 def _rendezvous(
-    settings: Settings, reactor: ReactorBase, ledger: Ledger, metrics: Metrics, instance: str
+    settings: Settings,
+    clock: IReactorTime,
+    ledger: Ledger,
+    metrics: Metrics,
+    ask_time: AskTime | None,
+    instance: str,
 ) -> Rendezvous:
     return Rendezvous(
-        reactor,
+        clock,
         ledger,
         metrics.rendezvous,
         welcome=Welcome(settings.motd, settings.signal_error, settings.advertise_version),
@@ -267,6 +281,7 @@ def _rendezvous(
         usage=Usage(settings.blur_usage),
         list_allowed=not settings.disallow_list,
         forget=[forget_relay_usage],
+        ask_time=ask_time,
         instance=instance,
     )
 

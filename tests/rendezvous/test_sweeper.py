@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from rendezvous import expiry, mailboxes, schema
 from rendezvous.errors import LedgerUnavailable
@@ -13,7 +14,7 @@ from rendezvous.ledger import Ledger
 from rendezvous.moods import Mood
 from rendezvous.statements import Transaction
 from rendezvous.subscriptions import Subscriptions
-from rendezvous.sweeper import Forget, Lifetimes, Sweeper
+from rendezvous.sweeper import AskTime, Forget, Lifetimes, Sweeper
 from rendezvous.usage import Usage
 from tests.rendezvous.fakes import Recorder, StoreRunner
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
@@ -38,6 +39,7 @@ class SweeperCase(StoreCase):
         self.runner = StoreRunner(self.store)
         self.subscriptions = Subscriptions()
         self.forgets: list[Forget] = []
+        self.ask_time: AskTime | None = None
         self.ledger = Ledger(self.clock)
         self.ledger.open([self.runner])
         self.start_sweeper()
@@ -52,6 +54,7 @@ class SweeperCase(StoreCase):
             self.lifetimes,
             self.observer,
             self.forgets,
+            self.ask_time,
         )
         self.sweeper.start()
 
@@ -330,6 +333,35 @@ class NothingStopsItRules(SweeperCase):
         self.pass_time(60)
         self.assertEqual(self.names(), [])
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_clock_jumps_ahead(self) -> None:
+        """After a jump of the clock who is not connected has a turn's time to come back, once."""
+        self.claim("7")
+        self.clock.advance(2 * DAY)
+        self.assertEqual((self.names(), self.boxes()), (["7"], ["box 7"]))
+        self.arrive("box 7")
+        self.pass_time(60)
+        self.assertEqual((self.names(), self.boxes()), (["7"], ["box 7"]))
+        self.claim("8")
+        self.clock.advance(2 * DAY)
+        self.pass_time(60)
+        self.assertEqual((self.names(), self.boxes()), (["7"], ["box 7"]))
+
+    def test_clocks_disagree(self) -> None:
+        """While this clock and the database's disagree nothing expires here; the log says so once."""
+        self.sweeper.stop()
+        behind = 2 * HOUR
+        self.ask_time = lambda _: self.clock.seconds() - behind
+        self.start_sweeper()
+        self.claim("7")
+        with capturedLogs() as events:
+            self.pass_time(HOUR + 120)
+        self.assertEqual(self.names(), ["7"])
+        (told,) = [formatEvent(event) for event in events if event["log_level"] is LogLevel.error]
+        self.assertIn("7200 s ahead of the database's", told)
+        behind = 0.0
+        self.pass_time(60)
+        self.assertEqual(self.names(), [])
 
     def test_step_that_fails(self) -> None:
         """A step that nobody foresaw to fail is logged once, until a sweep has gone well again."""
