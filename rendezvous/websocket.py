@@ -365,6 +365,11 @@ class RendezvousFactory(WebSocketServerFactory):
             self._last = (message, text_frame(payload))
         return self._last[1]
 
+    @property
+    def count(self) -> int:
+        """How many clients are connected."""
+        return len(self.connections)
+
     def connection_lost(self, connection: RendezvousProtocol) -> None:
         """Forget a connection."""
         self.connections.discard(connection)

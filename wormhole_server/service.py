@@ -38,7 +38,7 @@ from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_server.clocks import ClockOfDay, keep_steady
-from wormhole_server.endpoints import Endpoint
+from wormhole_server.endpoints import Endpoint, why_not
 from wormhole_server.errors import StartError
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
@@ -47,8 +47,11 @@ from wormhole_server.migrate import migrate
 from wormhole_server.paste import local_host, paste_line
 from wormhole_server.reach import Listener, Public, reach
 from wormhole_server.reactor_lag import ReactorLag
+from wormhole_server.readiness import Readiness
 from wormhole_server.relay_observer import Recording
 from wormhole_server.settings import Settings, TransitLink
+from wormhole_server.shutdown import Door, Plan, Shutdown
+from wormhole_server.systemd import Notifier, Watchdog
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
@@ -57,18 +60,20 @@ _log = Logger()
 
 # The relay has no other word for it.
 _NEVER_SECONDS = 365 * 86400.0
-# What is on its way when the server is stopped has so long to arrive.
-_GOODBYE_SECONDS = 5.0
 
 
-def make_service(settings: Settings, reactor: ReactorBase) -> ServerService:
+def make_service(
+    settings: Settings, reactor: ReactorBase, notifier: Notifier | None = None
+) -> ServerService:
     """
     A server that does what `settings` say. Opens nothing yet.
+
+    :param notifier: to tell systemd of it.
 
     From here on the reactor's timers run by a clock that never jumps.
     """
     keep_steady(reactor)
-    return ServerService(settings, reactor)
+    return ServerService(settings, reactor, notifier or Notifier())
 
 
 class ServerService(MultiService):
@@ -78,13 +83,16 @@ class ServerService(MultiService):
     :ivar started: fires when everything listens; fails with `StartError` where that cannot be.
     """
 
-    def __init__(self, settings: Settings, reactor: ReactorBase) -> None:
+    def __init__(self, settings: Settings, reactor: ReactorBase, notifier: Notifier) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.started: Deferred[None] = Deferred()
         self._settings = settings
         self._reactor = reactor
         day = ClockOfDay(reactor)
-        self._ports: list[IListeningPort] = []
+        self._ports: dict[Door, list[IListeningPort]] = {door: [] for door in Door}
+        self._notifier = notifier
+        self._watchdog = Watchdog(reactor, notifier)
+        self._readiness = Readiness()
         self._metrics = metrics = Metrics(VERSION)
         self._engine = open_engine(settings.database)
         self._ledger = Ledger(reactor)
@@ -112,6 +120,20 @@ class ServerService(MultiService):
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = _websocket_factory(settings, self._rendezvous)
+        self._shutdown = Shutdown(
+            reactor,
+            Plan(settings.shutdown_delay, settings.shutdown_timeout, settings.shutdown_spread),
+            self._readiness,
+            self._relay,
+            self._clients,
+            self._close,
+            self._say,
+        )
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way out."""
+        return self._readiness.stopping
 
     def startService(self) -> None:
         """Bind the ports, then open the database, then serve."""
@@ -123,10 +145,14 @@ class ServerService(MultiService):
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
+    def hurry(self) -> None:
+        """Wait for nobody any more, where it is being stopped."""
+        self._shutdown.hurry()
+
     async def _start(self) -> None:
         rendezvous, transit, metrics = [
-            [await self._listen(name, endpoint, factory) for endpoint in endpoints]
-            for name, endpoints, factory in self._doors()
+            [await self._listen(door, endpoint, factory) for endpoint in endpoints]
+            for door, endpoints, factory in self._doors()
         ]
         self._prepare_links()
         done = migrate(self._engine)
@@ -149,14 +175,17 @@ class ServerService(MultiService):
         self._tell(rendezvous, transit, metrics)
         if done is not None:
             _log.info("Database: {done}.", done=done)
+        self._notifier.ready("Serving.")
+        self._watchdog.start()
 
-    def _doors(self) -> Sequence[tuple[str, Sequence[Endpoint], IProtocolFactory]]:
+    def _doors(self) -> Sequence[tuple[Door, Sequence[Endpoint], IProtocolFactory]]:
         settings = self._settings
         web = web_site(
             self._reactor,
             rendezvous=self._clients,
             relay=TransitWebSocketFactory(self._relay, self._reactor),
             check=self._rendezvous.check_database,
+            readiness=self._readiness,
             request_seconds=settings.open_handshake_timeout,
         )
         figures = metrics_site(
@@ -166,9 +195,9 @@ class ServerService(MultiService):
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            ("rendezvous", settings.rendezvous, web),
-            ("transit", settings.transit, TransitFactory(self._relay)),
-            ("metrics", settings.metrics, figures),
+            (Door.RENDEZVOUS, settings.rendezvous, web),
+            (Door.TRANSIT, settings.transit, TransitFactory(self._relay)),
+            (Door.METRICS, settings.metrics, figures),
         )
 
     def _prepare_links(self) -> None:
@@ -183,7 +212,8 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
-    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+    async def _listen(self, door: Door, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+        name = door.value
         try:
             port = await serverFromString(self._reactor, endpoint).listen(factory)
         except CannotListenError as error:
@@ -193,8 +223,10 @@ class ServerService(MultiService):
                 f"or give --{name} another port"
             ) from error
         except Exception as error:  # an endpoint's plugin may raise whatever it likes
-            raise StartError(f"{name}: cannot listen on {endpoint}: {error}") from error
-        self._ports.append(port)
+            raise StartError(
+                f"{name}: cannot listen on {endpoint}: {why_not(endpoint, error)}"
+            ) from error
+        self._ports[door].append(port)
         return Listener(endpoint, port.getHost())
 
     def _tell(
@@ -219,21 +251,27 @@ class ServerService(MultiService):
 
     async def _stop(self) -> None:
         self.started.addErrback(lambda _: None)
-        ports, self._ports = self._ports, []
-        await DeferredList([_stop_listening(port) for port in ports])
-        self._lag.stop()
+        self._notifier.stopping(self._shutdown.longest_seconds)
+        await self._shutdown.run()
         self._rendezvous.stop()
-        self._clients.go_away()
-        gone: list[Deferred[None]] = [self._relay.close_all(), self._clients.when_empty()]
-        for each in gone:
-            each.addTimeout(_GOODBYE_SECONDS, self._reactor, onTimeoutCancel=lambda *_: None)
-        await DeferredList(gone)
         self._splicing.close()
         if self._listener is not None:
             self._listener.stop()
         await self._relay_usage.flush()
         await self._ledger.close()
         self._engine.dispose()
+        # So long the way out can be watched.
+        await self._close(Door.METRICS)
+        self._lag.stop()
+        self._watchdog.stop()
+
+    def _close(self, door: Door) -> Deferred[Any]:
+        ports, self._ports[door] = self._ports[door], []
+        return DeferredList([_stop_listening(port) for port in ports])
+
+    def _say(self, sentence: str) -> None:
+        _log.info("{sentence}", sentence=sentence)
+        self._notifier.status(sentence)
 
 
 def _tune_interpreter() -> None:

@@ -12,21 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import BIN, LOOPBACK, Program, Server, serving
+from tests.end_to_end.processes import BIN, LOOPBACK, WAYS, Program, Server, serving
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import STORES, database
 
-_WAYS = {
-    "run": [str(BIN / "wormhole-server"), "run"],
-    "twist": [str(BIN / "twist"), "--log-format=text", "wormhole-server"],
-    "twistd": [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "wormhole-server"],
-}
 
-
-@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize("way", WAYS)
 def test_every_way_serves(way: str, tmp_path: Path) -> None:
     """`wormhole-server run`, twist and twistd start the same server, and end with SIGTERM."""
-    server = Server(f"sqlite:///{tmp_path / 'server.db'}", "--motd=hello", command=_WAYS[way])
+    server = Server(f"sqlite:///{tmp_path / 'server.db'}", "--motd=hello", command=WAYS[way])
     try:
         server.start()
         with Session(server.relay_url, "side") as session:
