@@ -10,11 +10,12 @@ from __future__ import annotations
 import prometheus_client
 from prometheus_client import CollectorRegistry
 
+from wormhole_server.metrics_files import FileMetrics
 from wormhole_server.metrics_process import ProcessMetrics
 from wormhole_server.metrics_relay import RelayMetrics
 from wormhole_server.metrics_rendezvous import RendezvousMetrics
 
-__all__ = ["Metrics", "ProcessMetrics", "RelayMetrics", "RendezvousMetrics"]
+__all__ = ["FileMetrics", "Metrics", "ProcessMetrics", "RelayMetrics", "RendezvousMetrics"]
 
 
 class Metrics:
@@ -31,3 +32,4 @@ class Metrics:
         self.rendezvous = RendezvousMetrics(self.registry)
         self.relay = RelayMetrics(self.registry)
         self.process = ProcessMetrics(self.registry, version)
+        self.files = FileMetrics(self.registry)

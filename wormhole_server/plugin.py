@@ -42,8 +42,11 @@ def makeService(options: ServerOptions) -> IService:
     from wormhole_server.service import make_service  # noqa: PLC0415
 
     launch.tell_in_one_line(_say)
-    notifier = notifier_from(os.environ, os.getpid(), time.monotonic)  # noqa: TID251
-    service = make_service(loaded.settings, cast(ReactorBase, reactor), notifier)
+    service = make_service(
+        loaded,
+        cast(ReactorBase, reactor),
+        notifier=notifier_from(os.environ, os.getpid(), time.monotonic),  # noqa: TID251
+    )
     signals.take_over(cast(ReactorBase, reactor), service)
     return launch.Launched(service, reactor, launch.exit_with)
 

@@ -20,17 +20,13 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
 from rendezvous.database import clock_of, open_engine, open_listener, open_runners
 from rendezvous.ledger import Ledger
-from rendezvous.server import Limits as RendezvousLimits
-from rendezvous.server import Rendezvous, Welcome
-from rendezvous.sweeper import AskTime, Lifetimes
-from rendezvous.usage import Usage
+from rendezvous.server import Rendezvous
 from rendezvous.websocket import RendezvousFactory
-from transit_relay.limits import Limits as RelayLimits
 from transit_relay.links.pipe import RefusedError
 from transit_relay.links.producer import ProducerLink
 from transit_relay.links.splice import Splicing
@@ -40,6 +36,7 @@ from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_server.clocks import ClockOfDay, keep_steady
 from wormhole_server.endpoints import Endpoint, why_not
 from wormhole_server.errors import StartError
+from wormhole_server.hangup import on_hangup
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
 from wormhole_server.metrics_site import LiveCounts, metrics_site
@@ -49,31 +46,38 @@ from wormhole_server.reach import Listener, Public, reach
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.readiness import Readiness
 from wormhole_server.relay_observer import Recording
+from wormhole_server.reload import Configuration, Outcome, Reloader
 from wormhole_server.settings import Settings, TransitLink
 from wormhole_server.shutdown import Door, Plan, Shutdown
+from wormhole_server.sources import Loaded
 from wormhole_server.systemd import Notifier, Watchdog
+from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
 
 _log = Logger()
 
-# The relay has no other word for it.
-_NEVER_SECONDS = 365 * 86400.0
+# As `systemctl status` has it.
+_SERVING = "Serving."
 
 
 def make_service(
-    settings: Settings, reactor: ReactorBase, notifier: Notifier | None = None
+    loaded: Loaded,
+    reactor: ReactorBase,
+    *parts: Callable[[Settings], None],
+    notifier: Notifier | None = None,
 ) -> ServerService:
     """
-    A server that does what `settings` say. Opens nothing yet.
-
-    :param notifier: to tell systemd of it.
+    A server that does what the configuration says. Opens nothing yet.
 
     From here on the reactor's timers run by a clock that never jumps.
+
+    :param parts: what else is to hear of it when settings change.
+    :param notifier: to tell systemd how the server is.
     """
     keep_steady(reactor)
-    return ServerService(settings, reactor, notifier or Notifier())
+    return ServerService(loaded, reactor, notifier or Notifier(), parts)
 
 
 class ServerService(MultiService):
@@ -83,12 +87,18 @@ class ServerService(MultiService):
     :ivar started: fires when everything listens; fails with `StartError` where that cannot be.
     """
 
-    def __init__(self, settings: Settings, reactor: ReactorBase, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        reactor: ReactorBase,
+        notifier: Notifier,
+        parts: Sequence[Callable[[Settings], None]] = (),
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.started: Deferred[None] = Deferred()
-        self._settings = settings
+        self._settings = settings = loaded.settings
         self._reactor = reactor
-        day = ClockOfDay(reactor)
+        self._day = day = ClockOfDay(reactor)
         self._ports: dict[Door, list[IListeningPort]] = {door: [] for door in Door}
         self._notifier = notifier
         self._watchdog = Watchdog(reactor, notifier)
@@ -98,8 +108,14 @@ class ServerService(MultiService):
         self._ledger = Ledger(reactor)
         # Tells its announcements from those of other instances on the same database.
         self._instance = secrets.token_hex(4)
-        self._rendezvous = _rendezvous(
-            settings, day, self._ledger, metrics, clock_of(self._engine), self._instance
+        self._rendezvous = Rendezvous(
+            day,
+            self._ledger,
+            metrics.rendezvous,
+            **rendezvous_terms(settings),
+            forget=[forget_relay_usage],
+            ask_time=clock_of(self._engine),
+            instance=self._instance,
         )
         metrics.rendezvous.watch(self._ledger.backlog, self._rendezvous)
         self._listener = open_listener(reactor, self._engine, self._rendezvous.hearing)
@@ -107,28 +123,42 @@ class ServerService(MultiService):
         self._relay_usage = RelayUsage(
             self._ledger, settings.blur_usage, metrics.process.usage_lost
         )
-        keep = [self._relay_usage.record]
+        self._keepers: list[RelayUsage | LogFd] = [self._relay_usage]
         if settings.log_fd is not None:
-            keep.append(
-                LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost).record
+            self._keepers.append(
+                LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost)
             )
         self._splicing = Splicing(reactor, settings.transit_pipe_memory, metrics.relay)
         self._relay = Relay(
             reactor,
-            _relay_limits(settings),
-            Recording(metrics.relay, keep, day.ahead),
+            relay_limits(settings),
+            Recording(metrics.relay, [each.record for each in self._keepers], day.ahead),
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
-        self._clients = _websocket_factory(settings, self._rendezvous)
+        self._clients = RendezvousFactory(self._rendezvous, **websocket_terms(settings))
+        self._web = web_site(
+            reactor,
+            rendezvous=self._clients,
+            relay=TransitWebSocketFactory(self._relay, reactor),
+            check=self._rendezvous.check_database,
+            readiness=self._readiness,
+            request_seconds=settings.open_handshake_timeout,
+        )
         self._shutdown = Shutdown(
             reactor,
-            Plan(settings.shutdown_delay, settings.shutdown_timeout, settings.shutdown_spread),
+            _plan(settings),
             self._readiness,
             self._relay,
             self._clients,
             self._close,
             self._say,
         )
+        metrics.files.configuration_loaded(day)
+        self._configuration = Configuration(
+            loaded, [self._change, *parts], self._configuration_read_again
+        )
+        self._reloader = Reloader(reactor, [self._configuration])
+        self._forget_hangup: Callable[[], None] | None = None
 
     @property
     def stopping(self) -> bool:
@@ -138,6 +168,7 @@ class ServerService(MultiService):
     def startService(self) -> None:
         """Bind the ports, then open the database, then serve."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._forget_hangup = on_hangup(self._reactor, self._reload)
         self.started = Deferred.fromCoroutine(self._start())
 
     def stopService(self) -> Deferred[None]:
@@ -171,23 +202,20 @@ class ServerService(MultiService):
             self._listener.start()
         self._rendezvous.start()
         self._lag.start()
+        self._reloader.start()
         _tune_interpreter()
+        # Before that, nobody accepts a connection, and a signal is nobody's.
+        running: Deferred[None] = Deferred()
+        self._reactor.callWhenRunning(running.callback, None)
+        await running
         self._tell(rendezvous, transit, metrics)
         if done is not None:
             _log.info("Database: {done}.", done=done)
-        self._notifier.ready("Serving.")
+        self._notifier.ready(_SERVING)
         self._watchdog.start()
 
     def _doors(self) -> Sequence[tuple[Door, Sequence[Endpoint], IProtocolFactory]]:
         settings = self._settings
-        web = web_site(
-            self._reactor,
-            rendezvous=self._clients,
-            relay=TransitWebSocketFactory(self._relay, self._reactor),
-            check=self._rendezvous.check_database,
-            readiness=self._readiness,
-            request_seconds=settings.open_handshake_timeout,
-        )
         figures = metrics_site(
             self._reactor,
             self._metrics.registry,
@@ -195,7 +223,7 @@ class ServerService(MultiService):
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            (Door.RENDEZVOUS, settings.rendezvous, web),
+            (Door.RENDEZVOUS, settings.rendezvous, self._web),
             (Door.TRANSIT, settings.transit, TransitFactory(self._relay)),
             (Door.METRICS, settings.metrics, figures),
         )
@@ -249,10 +277,30 @@ class ServerService(MultiService):
                 port = getattr(listener.address, "port", None)
                 _log.info("Metrics: http://{place}:{port}/metrics", place=place, port=port)
 
+    def _change(self, settings: Settings) -> None:
+        """Let other settings hold while the server runs."""
+        # What may refuse a value comes before all that cannot.
+        self._clients.configure(**websocket_terms(settings))
+        self._relay.limits = relay_limits(settings)
+        self._rendezvous.change(**rendezvous_terms(settings))
+        self._shutdown.plan = _plan(settings)
+        self._web.allow(settings.open_handshake_timeout)
+        for keeper in self._keepers:
+            keeper.blur_seconds = settings.blur_usage
+
+    def _configuration_read_again(self, outcome: Outcome) -> None:
+        files = self._metrics.files
+        files.configuration_read_again(outcome)
+        if outcome is Outcome.OK:
+            files.configuration_loaded(self._day)
+
     async def _stop(self) -> None:
         self.started.addErrback(lambda _: None)
-        self._notifier.stopping(self._shutdown.longest_seconds)
+        self._reloader.stop()
+        self._notifier.stopping(self._shutdown.plan.longest_seconds)
         await self._shutdown.run()
+        if self._forget_hangup is not None:
+            self._forget_hangup()
         self._rendezvous.stop()
         self._splicing.close()
         if self._listener is not None:
@@ -265,6 +313,12 @@ class ServerService(MultiService):
         self._lag.stop()
         self._watchdog.stop()
 
+    def _reload(self) -> None:
+        if not self.stopping:
+            self._notifier.reloading()
+            self._reloader.reload()
+            self._notifier.ready(_SERVING)
+
     def _close(self, door: Door) -> Deferred[Any]:
         ports, self._ports[door] = self._ports[door], []
         return DeferredList([_stop_listening(port) for port in ports])
@@ -272,6 +326,10 @@ class ServerService(MultiService):
     def _say(self, sentence: str) -> None:
         _log.info("{sentence}", sentence=sentence)
         self._notifier.status(sentence)
+
+
+def _plan(settings: Settings) -> Plan:
+    return Plan(settings.shutdown_delay, settings.shutdown_timeout, settings.shutdown_spread)
 
 
 def _tune_interpreter() -> None:
@@ -290,60 +348,3 @@ def _tune_interpreter() -> None:
 def _stop_listening(port: IListeningPort) -> Deferred[Any]:
     stopped = port.stopListening()
     return stopped if isinstance(stopped, Deferred) else succeed(stopped)
-
-
-def _rendezvous(
-    settings: Settings,
-    clock: IReactorTime,
-    ledger: Ledger,
-    metrics: Metrics,
-    ask_time: AskTime | None,
-    instance: str,
-) -> Rendezvous:
-    return Rendezvous(
-        clock,
-        ledger,
-        metrics.rendezvous,
-        welcome=Welcome(settings.motd, settings.signal_error, settings.advertise_version),
-        limits=RendezvousLimits(
-            send_buffer_bytes=settings.send_buffer_limit,
-            ping_seconds=settings.websocket_ping_interval or 0.0,
-            ping_timeout_seconds=settings.websocket_ping_timeout,
-        ),
-        lifetimes=Lifetimes(
-            nameplate_seconds=settings.nameplate_expiry,
-            mailbox_seconds=settings.mailbox_expiry,
-            usage_seconds=settings.usage_retention,
-            interval_seconds=settings.expiry_interval,
-        ),
-        usage=Usage(settings.blur_usage),
-        list_allowed=not settings.disallow_list,
-        forget=[forget_relay_usage],
-        ask_time=ask_time,
-        instance=instance,
-    )
-
-
-def _websocket_factory(settings: Settings, rendezvous: Rendezvous) -> RendezvousFactory:
-    return RendezvousFactory(
-        rendezvous,
-        max_message_bytes=settings.message_size_limit,
-        open_handshake_seconds=settings.open_handshake_timeout,
-        allowed_origins=settings.allowed_origin,
-        options={option.name: option.value for option in settings.websocket_protocol_option},
-    )
-
-
-def _relay_limits(settings: Settings) -> RelayLimits:
-    return RelayLimits(
-        handshake_seconds=settings.transit_handshake_timeout,
-        wait_seconds=settings.transit_wait_timeout,
-        idle_seconds=settings.transit_idle_timeout,
-        drain_seconds=settings.transit_drain_timeout,
-        keepalive_idle_seconds=round(settings.transit_keepalive_idle),
-        keepalive_interval_seconds=round(settings.transit_keepalive_interval),
-        keepalive_count=settings.transit_keepalive_count,
-        open_seconds=settings.open_handshake_timeout,
-        ping_seconds=settings.websocket_ping_interval or _NEVER_SECONDS,
-        pong_seconds=settings.websocket_ping_timeout,
-    )

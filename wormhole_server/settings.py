@@ -421,6 +421,7 @@ class Settings:
             Group.RUNNING,
             "How long pairs in the relay may take to finish when the server is stopped; 0 cuts them "
             "at once.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # Another instance, or the next process here, is as good as idle with 2000 clients a second.
@@ -431,6 +432,7 @@ class Settings:
             Group.RUNNING,
             "Over how long rendezvous clients are told to go when the server is stopped, so that "
             "they do not all come back at once. 100 clients take a second, however long this is.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # Only a front that asks /readyz needs it, and only it knows how often it asks.
@@ -441,6 +443,7 @@ class Settings:
             Group.RUNNING,
             "How long to go on as if nothing had happened when the server is stopped, but for "
             "/readyz, which says 503: for a load balancer to notice.",
+            effect=Effect.AT_ONCE,
         ),
     )
 

@@ -88,6 +88,7 @@ class Shutdown:
     """
     One way out, for one server.
 
+    :ivar plan: may be changed until it runs.
     :param close: closes the ports of a door; done when they are.
     :param say: takes a sentence about what is being waited for.
     """
@@ -103,7 +104,7 @@ class Shutdown:
         say: Callable[[str], None],
     ) -> None:
         self._clock = clock
-        self._plan = plan
+        self.plan = plan
         self._readiness = readiness
         self._pairs = pairs
         self._clients = clients
@@ -115,15 +116,15 @@ class Shutdown:
     async def run(self) -> None:
         """Go through all of it; done when the last client is gone, or is not waited for any more."""
         self._readiness.stop()
-        if self._plan.delay_seconds:
-            self._say(f"Stopping in {self._plan.delay_seconds:g} s.")
+        if self.plan.delay_seconds:
+            self._say(f"Stopping in {self.plan.delay_seconds:g} s.")
             never: Deferred[None] = Deferred()
-            await self._until(never, self._plan.delay_seconds)
+            await self._until(never, self.plan.delay_seconds)
         await self._close(Door.TRANSIT)
         drained = self._pairs.drain()
         if not self._hurried:
             self._tell_of_pairs()
-            await self._until(drained, self._plan.timeout_seconds)
+            await self._until(drained, self.plan.timeout_seconds)
         await self._close(Door.RENDEZVOUS)
         if not self._hurried:
             await self._part()
@@ -139,13 +140,8 @@ class Shutdown:
             self._say("Leaving at once.")
             self._go_on()
 
-    @property
-    def longest_seconds(self) -> float:
-        """How long it may take."""
-        return self._plan.longest_seconds
-
     def _tell_of_pairs(self) -> None:
-        pairs, seconds = self._pairs.live.paired // 2, self._plan.timeout_seconds
+        pairs, seconds = self._pairs.live.paired // 2, self.plan.timeout_seconds
         if pairs and seconds:
             self._say(f"Stopping: pairs that may finish, within {seconds:g} s: {pairs}.")
 
@@ -155,7 +151,7 @@ class Shutdown:
         if pairs:
             self._say(f"Stopping: pairs that did not finish in time and are cut: {pairs}.")
         clients = self._clients.count
-        spread = min(self._plan.spread_seconds, clients * _SECONDS_PER_CLIENT)
+        spread = min(self.plan.spread_seconds, clients * _SECONDS_PER_CLIENT)
         if clients:
             self._say(f"Stopping: clients that are told to go, over {spread:g} s: {clients}.")
         self._clients.go_away(spread)

@@ -25,10 +25,15 @@ def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:  #
 
     from wormhole_server.service import make_service  # noqa: PLC0415
 
-    observer = log.observer(terminal.err, loaded.settings.log_level)
+    threshold = log.Threshold(loaded.settings.log_level)
+    observer = log.observer(terminal.err, threshold)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    notifier = notifier_from(terminal.environment, os.getpid(), time.monotonic)  # noqa: TID251
-    service = make_service(loaded.settings, cast(ReactorBase, reactor), notifier)
+    service = make_service(
+        loaded,
+        cast(ReactorBase, reactor),
+        lambda settings: threshold.set(settings.log_level),
+        notifier=notifier_from(terminal.environment, os.getpid(), time.monotonic),  # noqa: TID251
+    )
     signals.take_over(cast(ReactorBase, reactor), service)
     return Status(launch.run(service, reactor, terminal.say))
 
