@@ -33,9 +33,12 @@ from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server import descriptors
+from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
 from wormhole_server.endpoints import Endpoint, why_not
 from wormhole_server.errors import StartError
+from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
@@ -48,7 +51,7 @@ from wormhole_server.readiness import Readiness
 from wormhole_server.relay_observer import Recording
 from wormhole_server.reload import Configuration, Outcome, Reloader
 from wormhole_server.settings import Settings, TransitLink
-from wormhole_server.shutdown import Door, Plan, Shutdown
+from wormhole_server.shutdown import Plan, Shutdown
 from wormhole_server.sources import Loaded
 from wormhole_server.systemd import Notifier, Watchdog
 from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
@@ -99,7 +102,7 @@ class ServerService(MultiService):
         self._settings = settings = loaded.settings
         self._reactor = reactor
         self._day = day = ClockOfDay(reactor)
-        self._ports: dict[Door, list[IListeningPort]] = {door: [] for door in Door}
+        self._ports: dict[Entrance, list[IListeningPort]] = {each: [] for each in Entrance}
         self._notifier = notifier
         self._watchdog = Watchdog(reactor, notifier)
         self._readiness = Readiness()
@@ -153,6 +156,7 @@ class ServerService(MultiService):
             self._close,
             self._say,
         )
+        self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
         metrics.files.configuration_loaded(day)
         self._configuration = Configuration(
             loaded, [self._change, *parts], self._configuration_read_again
@@ -182,8 +186,8 @@ class ServerService(MultiService):
 
     async def _start(self) -> None:
         rendezvous, transit, metrics = [
-            [await self._listen(door, endpoint, factory) for endpoint in endpoints]
-            for door, endpoints, factory in self._doors()
+            [await self._listen(entrance, endpoint, factory) for endpoint in endpoints]
+            for entrance, endpoints, factory in self._doors()
         ]
         self._prepare_links()
         done = migrate(self._engine)
@@ -214,7 +218,7 @@ class ServerService(MultiService):
         self._notifier.ready(_SERVING)
         self._watchdog.start()
 
-    def _doors(self) -> Sequence[tuple[Door, Sequence[Endpoint], IProtocolFactory]]:
+    def _doors(self) -> Sequence[tuple[Entrance, Sequence[Endpoint], IProtocolFactory]]:
         settings = self._settings
         figures = metrics_site(
             self._reactor,
@@ -223,9 +227,17 @@ class ServerService(MultiService):
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            (Door.RENDEZVOUS, settings.rendezvous, self._web),
-            (Door.TRANSIT, settings.transit, TransitFactory(self._relay)),
-            (Door.METRICS, settings.metrics, figures),
+            (
+                Entrance.RENDEZVOUS,
+                settings.rendezvous,
+                self._gates.before(self._web, Entrance.RENDEZVOUS),
+            ),
+            (
+                Entrance.TRANSIT,
+                settings.transit,
+                self._gates.before(TransitFactory(self._relay), Entrance.TRANSIT),
+            ),
+            (Entrance.METRICS, settings.metrics, figures),
         )
 
     def _prepare_links(self) -> None:
@@ -240,8 +252,10 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
-    async def _listen(self, door: Door, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
-        name = door.value
+    async def _listen(
+        self, entrance: Entrance, endpoint: Endpoint, factory: IProtocolFactory
+    ) -> Listener:
+        name = entrance.value
         try:
             port = await serverFromString(self._reactor, endpoint).listen(factory)
         except CannotListenError as error:
@@ -254,7 +268,8 @@ class ServerService(MultiService):
             raise StartError(
                 f"{name}: cannot listen on {endpoint}: {why_not(endpoint, error)}"
             ) from error
-        self._ports[door].append(port)
+        self._gates.mind(port, entrance)
+        self._ports[entrance].append(port)
         return Listener(endpoint, port.getHost())
 
     def _tell(
@@ -285,6 +300,7 @@ class ServerService(MultiService):
         self._rendezvous.change(**rendezvous_terms(settings))
         self._shutdown.plan = _plan(settings)
         self._web.allow(settings.open_handshake_timeout)
+        self._gates.change(settings)
         for keeper in self._keepers:
             keeper.blur_seconds = settings.blur_usage
 
@@ -309,7 +325,7 @@ class ServerService(MultiService):
         await self._ledger.close()
         self._engine.dispose()
         # So long the way out can be watched.
-        await self._close(Door.METRICS)
+        await self._close(Entrance.METRICS)
         self._lag.stop()
         self._watchdog.stop()
 
@@ -319,8 +335,8 @@ class ServerService(MultiService):
             self._reloader.reload()
             self._notifier.ready(_SERVING)
 
-    def _close(self, door: Door) -> Deferred[Any]:
-        ports, self._ports[door] = self._ports[door], []
+    def _close(self, entrance: Entrance) -> Deferred[Any]:
+        ports, self._ports[entrance] = self._ports[entrance], []
         return DeferredList([_stop_listening(port) for port in ports])
 
     def _say(self, sentence: str) -> None:

@@ -16,7 +16,6 @@ Whoever is in a hurry ends all that: connections are dropped, and nobody is wait
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -24,6 +23,7 @@ import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 
+from wormhole_server.admission import Entrance
 from wormhole_server.readiness import Readiness
 
 # What is on its way when the server is stopped has so long to arrive.
@@ -47,14 +47,6 @@ class Plan:
     def longest_seconds(self) -> float:
         """Until the last client is gone."""
         return self.delay_seconds + self.timeout_seconds + self.spread_seconds + 2 * GOODBYE_SECONDS
-
-
-class Door(enum.Enum):
-    """A group of ports."""
-
-    RENDEZVOUS = "rendezvous"
-    TRANSIT = "transit"
-    METRICS = "metrics"
 
 
 class Live(Protocol):
@@ -89,7 +81,7 @@ class Shutdown:
     One way out, for one server.
 
     :ivar plan: may be changed until it runs.
-    :param close: closes the ports of a door; done when they are.
+    :param close: closes the ports of an entrance; done when they are.
     :param say: takes a sentence about what is being waited for.
     """
 
@@ -100,7 +92,7 @@ class Shutdown:
         readiness: Readiness,
         pairs: Pairs,
         clients: Clients,
-        close: Callable[[Door], Deferred[None]],
+        close: Callable[[Entrance], Deferred[None]],
         say: Callable[[str], None],
     ) -> None:
         self._clock = clock
@@ -120,12 +112,12 @@ class Shutdown:
             self._say(f"Stopping in {self.plan.delay_seconds:g} s.")
             never: Deferred[None] = Deferred()
             await self._until(never, self.plan.delay_seconds)
-        await self._close(Door.TRANSIT)
+        await self._close(Entrance.TRANSIT)
         drained = self._pairs.drain()
         if not self._hurried:
             self._tell_of_pairs()
             await self._until(drained, self.plan.timeout_seconds)
-        await self._close(Door.RENDEZVOUS)
+        await self._close(Entrance.RENDEZVOUS)
         if not self._hurried:
             await self._part()
         if self._hurried:

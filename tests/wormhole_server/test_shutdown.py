@@ -7,8 +7,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from wormhole_server.admission import Entrance
 from wormhole_server.readiness import Readiness
-from wormhole_server.shutdown import GOODBYE_SECONDS, Door, Plan, Shutdown
+from wormhole_server.shutdown import GOODBYE_SECONDS, Plan, Shutdown
 
 
 @attrs.define
@@ -98,8 +99,8 @@ class ShutdownTests(SynchronousTestCase):
     def make(self, plan: Plan) -> Shutdown:
         """A way out that nobody has taken yet."""
 
-        def close(door: Door) -> Deferred[None]:
-            self.did.append(f"port: {door.value}")
+        def close(entrance: Entrance) -> Deferred[None]:
+            self.did.append(f"port: {entrance.value}")
             return succeed(None)
 
         return Shutdown(
