@@ -1,0 +1,47 @@
+"""
+Looks at the counters now and then, so that nobody has to tell the status page of every event.
+
+Owns the timer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from wormhole_server.pages.tally import History, Tally
+
+# A step of a minute is off by a tenth of it at most; a look takes microseconds.
+_INTERVAL_SECONDS = 6.0
+
+
+class Sampler:
+    """
+    Feeds a history.
+
+    :param counted: everything since the process began.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, history: History, counted: Callable[[], Tally]
+    ) -> None:
+        self._clock = clock
+        self._history = history
+        self._counted = counted
+        self._call: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Look now, and again and again."""
+        self.look()
+        self._call = self._clock.callLater(_INTERVAL_SECONDS, self.start)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+
+    def look(self) -> None:
+        """Once."""
+        self._history.note(self._clock.seconds(), self._counted())
