@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Engine, NullPool, event
 from twisted.internet.base import ReactorBase
 
+from rendezvous.expiry import database_time
 from rendezvous.hearing import Hearing
 from rendezvous.ledger import Runner
 from rendezvous.ledger_sqlite import SqliteRunner
 from rendezvous.observer import Observer
+from rendezvous.sweeper import AskTime
 from rendezvous.worker import Worker
 
 if TYPE_CHECKING:
@@ -106,6 +108,11 @@ def open_runners(
         PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer, instance)
         for lane in range(lanes)
     ]
+
+
+def clock_of(engine: Engine) -> AskTime | None:
+    """What asks the database for the time of day; None where its clock is this machine's."""
+    return None if engine.dialect.name == "sqlite" else database_time
 
 
 def open_listener(reactor: ReactorBase, engine: Engine, ear: Hearing) -> Listener | None:

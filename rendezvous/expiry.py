@@ -82,7 +82,14 @@ _FIRST_LEFT = prepare(sa.select(sa.func.min(_S.c.number)).where(_S.c.mailbox_id 
 _DELETE_LEFT = prepare(
     sa.delete(_S).where(_S.c.mailbox_id == _P("the_id"), _S.c.number < _P("the_number"))
 )
+_TIME = prepare(sa.select(sa.extract("epoch", sa.func.clock_timestamp())))
 _FORGET_DISCARDED = prepare(sa.delete(_D).where(_D.c.mailbox_id == _P("the_id")))
+
+
+def database_time(tx: Transaction) -> float:
+    """The time of day where PostgreSQL runs, in seconds since the epoch."""
+    row = tx.one(_TIME)
+    return float(row[0]) if row else 0.0
 
 
 def stale_nameplates(tx: Transaction, cutoff: float, place: Place) -> list[Stale]:

@@ -44,22 +44,42 @@ class Heartbeat:
         self, clock: IReactorTime, interval_seconds: float, timeout_seconds: float
     ) -> None:
         self._clock = clock
-        self._step_seconds = interval_seconds / _STEPS
-        self._rounds = max(1, round(timeout_seconds / interval_seconds)) if interval_seconds else 0
+        self._step_seconds, self._rounds = _pace(interval_seconds, timeout_seconds)
         self._slots: list[set[Beating]] = [set() for _ in range(_STEPS)]
         self._step = 0
+        self._running = False
         self._timer: IDelayedCall | None = None
 
     def start(self) -> None:
         """Begin; an interval of 0 turns pings off."""
+        self._running = True
         if self._step_seconds:
             self._timer = self._clock.callLater(self._step_seconds, self._turn)
 
     def stop(self) -> None:
         """No ping is sent after this."""
+        self._running = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def change(self, interval_seconds: float, timeout_seconds: float) -> None:
+        """
+        Go on at another pace.
+
+        All connections have their full time from here on: what was counted were rounds of another length.
+        """
+        pace = _pace(interval_seconds, timeout_seconds)
+        if pace == (self._step_seconds, self._rounds):
+            return
+        self._step_seconds, self._rounds = pace
+        for slot in self._slots:
+            for connection in slot:
+                connection.heard = True
+                connection.silent_rounds = 0
+        if self._running:
+            self.stop()
+            self.start()
 
     def add(self, connection: Beating) -> None:
         """Ping it from now on, first after one interval."""
@@ -85,3 +105,10 @@ class Heartbeat:
                 connection.flatline()
             else:
                 connection.beat()
+
+
+def _pace(interval_seconds: float, timeout_seconds: float) -> tuple[float, int]:
+    """Seconds from step to step, and the rounds that a connection may be silent."""
+    if not interval_seconds:
+        return 0.0, 0
+    return interval_seconds / _STEPS, max(1, round(timeout_seconds / interval_seconds))

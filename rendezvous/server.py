@@ -29,7 +29,7 @@ from rendezvous.operations import Operations
 from rendezvous.requests import Page, Request, Result
 from rendezvous.statements import Transaction, prepare
 from rendezvous.subscriptions import Address, Subscriptions
-from rendezvous.sweeper import Forget, Lifetimes, Sweeper
+from rendezvous.sweeper import AskTime, Forget, Lifetimes, Sweeper
 from rendezvous.usage import Usage
 
 T = TypeVar("T")
@@ -55,9 +55,9 @@ class Limits:
     pending_commands: int = 100
 
 
-@attrs.define
+@attrs.frozen
 class Welcome:
-    """What a client is greeted with. May be changed while the server runs."""
+    """What a client is greeted with."""
 
     motd: str | None = None
     error: str | None = None
@@ -101,7 +101,10 @@ class Rendezvous:
     """
     One instance of the server.
 
+    :ivar welcome: who connects from now on is greeted with it; see `change`.
+    :ivar limits: looked at whenever one is about to be reached; see `change`.
     :param forget: deletes more usage records, of another part of the program, when theirs grow old.
+    :param ask_time: the database's time of day, where it has a clock of its own.
     :param instance: what it is called in the announcements that its ledger makes.
     :ivar stalled: the clients for whom more waits than the system takes.
     """
@@ -118,6 +121,7 @@ class Rendezvous:
         usage: Usage | None = None,
         list_allowed: bool = True,
         forget: Sequence[Forget] = (),
+        ask_time: AskTime | None = None,
         instance: str = "",
     ) -> None:
         self.clock = clock
@@ -141,8 +145,27 @@ class Rendezvous:
             lifetimes or Lifetimes(),
             observer,
             forget,
+            ask_time,
         )
         self._next_lane = 0
+
+    def change(
+        self,
+        *,
+        welcome: Welcome,
+        limits: Limits,
+        lifetimes: Lifetimes,
+        usage: Usage,
+        list_allowed: bool,
+    ) -> None:
+        """Go on with other values than those that it was made with."""
+        self.welcome = welcome
+        self.limits = limits
+        self.heartbeat.change(limits.ping_seconds, limits.ping_timeout_seconds)
+        self._usage = usage
+        # Which nameplates are free is remembered by the allocator, which stays.
+        self._operations = attrs.evolve(self._operations, usage=usage, list_allowed=list_allowed)
+        self._sweeper.change(lifetimes, usage)
 
     def start(self) -> None:
         """Begin to ping and to expire."""

@@ -3,6 +3,10 @@ The timer of expiry: touches what is in use, removes what is not, in small steps
 
 Owns when and in which order, and that nothing stops it: a step that fails is left for the next turn, a
 row that cannot be removed is passed over, and either is logged once.
+
+Nothing expires by a clock that is not to be trusted. Where it has jumped ahead since the last turn, or the
+machine has slept, clients get a turn's time to come back first. Where the database has a clock of its own,
+and the two disagree, other instances may well be right: nothing expires here until they agree.
 """
 
 from __future__ import annotations
@@ -28,18 +32,25 @@ from rendezvous.usage import Usage
 
 T = TypeVar("T")
 Forget = Callable[[Transaction, float], bool]
+AskTime = Callable[[Transaction], float]
 
 _log = Logger()
 
 # Rows known to be bad, so that each is logged once; beyond this they may be logged again.
 _MAX_KNOWN_BAD = 1000
 _TOUCH_ROWS = 100
+# NTP keeps clocks within milliseconds; no lifetime that makes sense is as short as a minute.
+_CLOCKS_AGREE_SECONDS = 60.0
 # Who has its turn sweeps; other instances leave it to that one.
 _KEY = "expiry"
 
 
 class _SweptElsewhere(Exception):
     """Another instance is at it."""
+
+
+class _ClocksDisagree(Exception):
+    """This machine's and the database's."""
 
 
 @attrs.frozen
@@ -57,7 +68,7 @@ class Sweeper:
     Sweeps again and again.
 
     :param forget: deletes some records from before a time, and tells whether there may be more.
-    :param retired: is told of what has gone, once that is durable.
+    :param ask_time: the database's time of day, where it has a clock of its own.
     """
 
     def __init__(
@@ -69,6 +80,7 @@ class Sweeper:
         lifetimes: Lifetimes,
         observer: Observer,
         forget: Sequence[Forget],
+        ask_time: AskTime | None = None,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -77,16 +89,20 @@ class Sweeper:
         self._lifetimes = lifetimes
         self._observer = observer
         self._forget = forget
+        self._ask_time = ask_time
         self._timer: IDelayedCall | None = None
         self._sweep: Deferred[None] | None = None
         self._bad: set[tuple[str, int]] = set()
         self._complained = False
-        # The database was, so that nobody could touch what is in use.
+        # The database or this machine was, so that nobody could touch what is in use.
         self._was_away = False
+        self._due = 0.0
 
     def start(self) -> None:
         """Sweep after one interval: who was connected before a restart has that long to come back."""
-        self._timer = self._clock.callLater(self._lifetimes.interval_seconds, self._turn)
+        interval = self._lifetimes.interval_seconds
+        self._due = self._clock.seconds() + interval
+        self._timer = self._clock.callLater(interval, self._turn)
 
     def stop(self) -> None:
         """No sweep begins or goes on after this, but for the step that is under way."""
@@ -96,7 +112,19 @@ class Sweeper:
         if self._sweep is not None:
             self._sweep.cancel()
 
+    def change(self, lifetimes: Lifetimes, usage: Usage) -> None:
+        """Go on with others. What they have made expire goes with the next sweep."""
+        again = lifetimes.interval_seconds != self._lifetimes.interval_seconds
+        self._lifetimes = lifetimes
+        self._usage = usage
+        # A sweep that is under way sets the timer itself when it is done.
+        if again and self._timer is not None and self._timer.active():
+            self._timer.cancel()
+            self.start()
+
     def _turn(self) -> None:
+        # By the time of day, which timers do not follow.
+        self._was_away |= self._clock.seconds() - self._due > self._lifetimes.interval_seconds
         self._sweep = Deferred.fromCoroutine(self.sweep())
         self._sweep.addBoth(self._swept)
 
@@ -109,6 +137,7 @@ class Sweeper:
         """One sweep. Never raises."""
         steps = (
             self._touch,
+            self._compare_clocks,
             self._expire_nameplates,
             self._expire_mailboxes,
             self._empty_discarded,
@@ -126,6 +155,8 @@ class Sweeper:
                     self._complained = True
                     if isinstance(error, LedgerUnavailable):
                         _log.error("expiry waits for the database")
+                    elif isinstance(error, _ClocksDisagree):
+                        _log.error("nothing expires here: {why}", why=error)
                     else:
                         _log.failure("a step of expiry failed and is tried again later")
                 return
@@ -139,6 +170,16 @@ class Sweeper:
             await self._ledger.submit(
                 partial(expiry.touch_mailboxes, addresses=some, now=now),
                 keys=[mailbox_key(*address) for address in some],
+            )
+
+    async def _compare_clocks(self) -> None:
+        if self._ask_time is None:
+            return
+        ahead = self._clock.seconds() - await self._submit(self._ask_time)
+        if abs(ahead) > _CLOCKS_AGREE_SECONDS:
+            raise _ClocksDisagree(
+                f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} "
+                "the database's; set both by NTP"
             )
 
     async def _come_back(self) -> None:

@@ -276,6 +276,23 @@ class RendezvousFactory(WebSocketServerFactory):
         self._to_flush: list[RendezvousProtocol] = []
         self._rendezvous = rendezvous
         self._last: tuple[StoredMessage | None, bytes] = (None, b"")
+        self.configure(
+            max_message_bytes=max_message_bytes,
+            open_handshake_seconds=open_handshake_seconds,
+            allowed_origins=allowed_origins,
+            options=options,
+        )
+
+    def configure(
+        self,
+        *,
+        max_message_bytes: int,
+        open_handshake_seconds: float,
+        allowed_origins: Sequence[str],
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make connections like this from now on. Those that there are stay as they were made."""
+        self.resetProtocolOptions()  # type: ignore[no-untyped-call]
         self.setProtocolOptions(  # type: ignore[no-untyped-call]
             maxMessagePayloadSize=max_message_bytes,
             maxFramePayloadSize=max_message_bytes,
@@ -292,8 +309,15 @@ class RendezvousFactory(WebSocketServerFactory):
         )
         # Every call that does not name it turns it off.
         self.setProtocolOptions(**{"allowNullOrigin": True, **(options or {})})  # type: ignore[no-untyped-call]
-        # Autobahn copies its options to every connection and formats them for a log, unless there are
-        # none to copy because the class has them.
+        self._protocol = self._connection_class()
+
+    def _connection_class(self) -> type[RendezvousProtocol]:
+        """
+        The class of connections with the options that are set now.
+
+        Autobahn copies its options to every connection and formats them for a log, unless there are none
+        to copy because the class has them.
+        """
         names = (
             WebSocketServerProtocol.CONFIG_ATTRS_COMMON
             + WebSocketServerProtocol.CONFIG_ATTRS_SERVER
@@ -305,9 +329,7 @@ class RendezvousFactory(WebSocketServerFactory):
             "trafficStats": TrafficStats(),
             "utf8validator": Utf8Validator(),
         }
-        self._protocol = type(
-            "RendezvousConnection", (RendezvousProtocol,), {**options_of_class, **shared}
-        )
+        return type("RendezvousConnection", (RendezvousProtocol,), {**options_of_class, **shared})
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002 - Twisted's
         """A connection for a client."""

@@ -42,6 +42,9 @@ class Relay:
     Joins connections that bring the same token.
 
     `clock` is the only time there is: seconds since the epoch, and timers.
+
+    `limits` may be replaced at any time. They are looked at when a time begins, or is over: a time
+    that runs already ends as it began, and a pair is held to new ones at the next look at it.
     """
 
     def __init__(

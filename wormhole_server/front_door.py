@@ -54,6 +54,11 @@ class FrontDoor(Factory):
             b"GET " + path + b" HTTP/1.1\r\n": factory for path, factory in websockets.items()
         }
 
+    def allow(self, seconds: float) -> None:
+        """From the next connection on, let one say nothing, or take over a request, for so long."""
+        self.wait_seconds = seconds
+        self.site.timeOut = seconds
+
     def doStart(self) -> None:  # noqa: N802 - Factory prescribes it
         """A port begins to listen."""
         super().doStart()  # type: ignore[no-untyped-call]

@@ -24,6 +24,7 @@ class LogFd:
     """
     Writes lines to a descriptor that somebody else has opened, and may share with others.
 
+    :ivar blur_seconds: how to round what is written, see `wormhole_server.blur`. May be changed.
     :param lost: is told how many lines could not be written.
     """
 
@@ -31,7 +32,7 @@ class LogFd:
         self, descriptor: int, blur_seconds: float | None, lost: Callable[[int], None]
     ) -> None:
         self._descriptor = descriptor
-        self._blur_seconds = blur_seconds
+        self.blur_seconds = blur_seconds
         self._lost = lost
         self._complained = False
 
@@ -75,7 +76,7 @@ class LogFd:
     def _values(self, record: ConnectionRecord) -> dict[str, object]:
         told = record.pair or record
         waiting = told.waiting_seconds
-        step = self._blur_seconds
+        step = self.blur_seconds
         return {
             "started": blur_time(told.started, step),
             "total_time": blur_time(told.total_seconds, step),

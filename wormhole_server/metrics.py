@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from wormhole_server.metrics_process import ProcessMetrics
 from wormhole_server.metrics_relay import RelayMetrics
 from wormhole_server.metrics_rendezvous import RendezvousMetrics
+from wormhole_server.pages.tally import Tally
 
 __all__ = ["Metrics", "ProcessMetrics", "RelayMetrics", "RendezvousMetrics"]
 
@@ -31,3 +32,7 @@ class Metrics:
         self.rendezvous = RendezvousMetrics(self.registry)
         self.relay = RelayMetrics(self.registry)
         self.process = ProcessMetrics(self.registry, version)
+
+    def tally(self) -> Tally:
+        """What has happened since the process began, as far as the status page is about it."""
+        return Tally(self.rendezvous.outcomes(), self.relay.sessions(), self.relay.relayed_bytes())

@@ -1,8 +1,8 @@
 """
 Brings a database's schema to what this code expects: alembic's steps, run once, wholly or not at all.
 
-Owns when steps are run, the copy that is kept of a SQLite file before, and what is refused: a database
-that is newer than the code, or that is somebody else's.
+Owns when steps are run, what would be run, the copy that is kept of a SQLite file before, and what is
+refused: a database that is newer than the code, or that is somebody else's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
+import attrs
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -25,9 +26,34 @@ from wormhole_server.database_url import masked
 from wormhole_server.errors import StartError
 
 # Of all instances that start at once on one PostgreSQL, one does the work; any number would do here.
-_LOCK = 4001_4000
+LOCK = 4001_4000
 
 _FOREIGN = "keeps something else"
+
+
+@attrs.frozen
+class Step:
+    """A migration: its revision, and what it does, in its own words."""
+
+    revision: str
+    summary: str
+
+
+@attrs.frozen
+class Plan:
+    """
+    What `migrate` would do.
+
+    :ivar current: the revision that the database has; None where there are no tables yet.
+    :ivar newest: the one that this code needs.
+    :ivar steps: oldest first; none where there is nothing to do.
+    :ivar copy: where the file would be copied to before; None where it would not.
+    """
+
+    current: str | None
+    newest: str
+    steps: tuple[Step, ...]
+    copy: Path | None
 
 
 def migrate(engine: Engine) -> str | None:
@@ -42,7 +68,73 @@ def migrate(engine: Engine) -> str | None:
         with engine.connect() as connection:
             return _migrate(connection, where)
     except SQLAlchemyError as error:
-        raise StartError(f"database: {where} {_why(engine, error)}") from error
+        raise StartError(f"database: {where} {why(engine, error)}") from error
+
+
+def plan(engine: Engine) -> Plan:
+    """
+    What `migrate` would do; nothing is changed, not even a file made.
+
+    :raises StartError: as `migrate`.
+    """
+    where = masked(engine.url)
+    _, scripts = _scripts(None)
+    path = Path(engine.url.database or "")
+    if engine.dialect.name == "sqlite" and path.absolute().parent.is_dir() and not path.exists():
+        current = None
+    else:
+        try:
+            with engine.connect() as connection:
+                current = _current(connection, scripts, where)
+        except SQLAlchemyError as error:
+            raise StartError(f"database: {where} {why(engine, error)}") from error
+    steps = [
+        Step(script.revision, " ".join((script.doc or "").split()))
+        for script in scripts.iterate_revisions("head", current or "base")
+    ]
+    copied = engine.dialect.name == "sqlite" and current is not None and steps
+    return Plan(
+        current,
+        newest_revision(),
+        tuple(reversed(steps)),
+        _copy_path(str(path), current) if copied and current else None,
+    )
+
+
+def newest_revision() -> str:
+    """The revision that this code needs."""
+    _, scripts = _scripts(None)
+    return str(scripts.get_current_head())
+
+
+def migrate_to(connection: Connection, revision: str) -> None:
+    """
+    Run the steps up to `revision`, in the transaction that `connection` is in; commits nothing.
+    """
+    config, scripts = _scripts(connection)
+
+    def steps(current: object, _: object) -> object:
+        return scripts._upgrade_revs(revision, current)  # type: ignore[arg-type]  # noqa: SLF001
+
+    with EnvironmentContext(config, scripts, fn=steps, destination_rev=revision):
+        scripts.run_env()
+
+
+def current_revision(connection: Connection, where: str) -> str | None:
+    """
+    The revision of the database; None where it has no tables.
+
+    :raises StartError: it is newer than the code, or somebody else's.
+    """
+    return _current(connection, _scripts(None)[1], where)
+
+
+def _scripts(connection: Connection | None) -> tuple[Config, ScriptDirectory]:
+    config = Config(attributes={"connection": connection})
+    # The value is interpolated, whatever the program's directory is called.
+    place = str(files("wormhole_server.migrations")).replace("%", "%%")
+    config.set_main_option("script_location", place)
+    return config, ScriptDirectory.from_config(config)
 
 
 def _migrate(connection: Connection, where: str) -> str | None:
@@ -50,24 +142,14 @@ def _migrate(connection: Connection, where: str) -> str | None:
     if sqlite:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    config = Config(attributes={"connection": connection})
-    # The value is interpolated, whatever the program's directory is called.
-    place = str(files("wormhole_server.migrations")).replace("%", "%%")
-    config.set_main_option("script_location", place)
-    scripts = ScriptDirectory.from_config(config)
-    current = _current(connection, scripts, where)
-    newest = scripts.get_current_head()
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+    current = current_revision(connection, where)
+    newest = newest_revision()
     if current == newest:
         connection.rollback()
         return None
     kept = _keep_copy(connection, current) if sqlite and current is not None else None
-
-    def steps(revision: object, _: object) -> object:
-        return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type]  # noqa: SLF001
-
-    with EnvironmentContext(config, scripts, fn=steps, destination_rev="head"):
-        scripts.run_env()
+    migrate_to(connection, "head")
     connection.commit()
     if current is None:
         return f"made the tables of {where}"
@@ -82,7 +164,7 @@ def _current(connection: Connection, scripts: ScriptDirectory, where: str) -> st
         if set(tables) - {"alembic_version"}:
             raise StartError(
                 f"database: {where} {_FOREIGN} (its tables: {', '.join(sorted(tables)[:5])}…); "
-                "give --database one of its own"
+                "name one of its own"
             )
     elif current not in {script.revision for script in scripts.walk_revisions()}:
         raise StartError(
@@ -92,12 +174,16 @@ def _current(connection: Connection, scripts: ScriptDirectory, where: str) -> st
     return current
 
 
+def _copy_path(database: str, current: str) -> Path:
+    return Path(f"{database}.before-{current}")
+
+
 def _keep_copy(connection: Connection, current: str) -> Path | None:
     """A consistent copy beside the file, made while the write lock is held: nobody writes meanwhile."""
     database = connection.engine.url.database
     if not database:
         return None
-    copy = Path(f"{database}.before-{current}")
+    copy = _copy_path(database, current)
     # Before anything is in it: who may not read the file may not read its copy.
     copy.touch(mode=0o600)
     shutil.copymode(database, copy)
@@ -109,7 +195,7 @@ def _keep_copy(connection: Connection, current: str) -> Path | None:
     return copy
 
 
-def _why(engine: Engine, error: SQLAlchemyError) -> str:
+def why(engine: Engine, error: SQLAlchemyError) -> str:
     """What is wrong with the database and what to do, without what the driver says of values."""
     cause = getattr(error, "orig", None) or error
     # psycopg names the host and port, over several lines where it tried several addresses.

@@ -30,6 +30,15 @@ class Group(enum.Enum):
     RUNNING = "How it runs"
 
 
+@enum.unique
+class Effect(enum.Enum):
+    """When a value counts that is changed while the server runs."""
+
+    AT_ONCE = "at once"  # for those who are connected, too
+    NEW_CONNECTIONS = "for new connections"  # those that there are end as they began
+    NEXT_START = "at the next start"
+
+
 @attrs.frozen
 class Option:
     """
@@ -37,6 +46,7 @@ class Option:
 
     :ivar name: as in TOML, and after the two dashes of a flag.
     :ivar many: whether it may be given more than once; its value is a tuple then.
+    :ivar effect: when a new value counts after a reload.
     """
 
     name: str
@@ -45,6 +55,12 @@ class Option:
     group: Group
     help: str
     many: bool
+    effect: Effect
+
+    @property
+    def reloadable(self) -> bool:
+        """Whether a new value counts without a restart."""
+        return self.effect is not Effect.NEXT_START
 
     @property
     def attribute(self) -> str:
@@ -62,12 +78,20 @@ class Option:
         return ENVIRONMENT_PREFIX + self.attribute.upper()
 
 
-def option(kind: Kind, group: Group, text: str, *, many: bool = False) -> dict[str, Any]:
+def option(
+    kind: Kind,
+    group: Group,
+    text: str,
+    *,
+    many: bool = False,
+    effect: Effect = Effect.NEXT_START,
+) -> dict[str, Any]:
     """What `Settings` says about one of its attributes; see `Option`."""
-    return {_OPTION: (kind, group, text, many)}
+    return {_OPTION: (kind, group, text, many, effect)}
 
 
 def described(field: attrs.Attribute[Any]) -> Option:
     """What stands at an attribute of `Settings`."""
-    kind, group, text, many = field.metadata[_OPTION]
-    return Option(field.name.replace("_", "-"), kind, field.default, group, text, many)
+    kind, group, text, many, effect = field.metadata[_OPTION]
+    name = field.name.replace("_", "-")
+    return Option(name, kind, field.default, group, text, many, effect)

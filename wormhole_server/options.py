@@ -106,7 +106,7 @@ class ServerOptions(Versioned):
             argument = remaining.pop()
             flag, has_value, _ = argument.partition("=")
             takes_value = self._known_flags.get(flag)
-            if not argument.startswith("-"):
+            if argument == "-" or not argument.startswith("-"):
                 self.take_word(argument)
             elif takes_value is None:
                 self._problems.append(self._unknown(flag))

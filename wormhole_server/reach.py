@@ -100,7 +100,7 @@ def reach_of_visitor(
     secure: bool,
     transit: Sequence[Listener],
     public: Public,
-    otherwise: Reach,
+    otherwise: Callable[[], Reach],
 ) -> Reach:
     """
     Where somebody reaches the server who has just reached its web root.
@@ -111,7 +111,7 @@ def reach_of_visitor(
     """
     name = _host_alone(host)
     if public.host is not None or name is None:
-        return otherwise
+        return otherwise()
     transit_helper = public.transit
     for listener in transit:
         address = listener.address

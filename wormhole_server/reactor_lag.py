@@ -36,6 +36,6 @@ class ReactorLag:
         self._call = None
 
     def _ran(self, due: float) -> None:
-        # The reactor's clock is the wall's, which may be set back.
+        # A timer may be early by as much as the system rounds.
         self._observe(max(0.0, self._clock.seconds() - due))
         self.start()

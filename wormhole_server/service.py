@@ -20,14 +20,15 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from rendezvous.database import open_engine, open_listener, open_runners
+from rendezvous.database import clock_of, open_engine, open_listener, open_runners
 from rendezvous.ledger import Ledger
 from rendezvous.server import Limits as RendezvousLimits
 from rendezvous.server import Rendezvous, Welcome
-from rendezvous.sweeper import Lifetimes
+from rendezvous.sweeper import AskTime, Lifetimes
 from rendezvous.usage import Usage
 from rendezvous.websocket import RendezvousFactory
 from transit_relay.limits import Limits as RelayLimits
@@ -37,14 +38,18 @@ from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server.clocks import ClockOfDay, keep_steady
 from wormhole_server.endpoints import Endpoint
 from wormhole_server.errors import StartError
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
 from wormhole_server.metrics_site import LiveCounts, metrics_site
 from wormhole_server.migrate import migrate
+from wormhole_server.pages.days import Days, read_days
+from wormhole_server.pages.site import Pages, Sources
+from wormhole_server.pages.snapshot import Now
 from wormhole_server.paste import local_host, paste_line
-from wormhole_server.reach import Listener, Public, reach
+from wormhole_server.reach import Listener, Public, Reach, reach, reach_of_visitor
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.relay_observer import Recording
 from wormhole_server.settings import Settings, TransitLink
@@ -61,7 +66,12 @@ _GOODBYE_SECONDS = 5.0
 
 
 def make_service(settings: Settings, reactor: ReactorBase) -> ServerService:
-    """A server that does what `settings` say. Opens nothing yet."""
+    """
+    A server that does what `settings` say. Opens nothing yet.
+
+    From here on the reactor's timers run by a clock that never jumps.
+    """
+    keep_steady(reactor)
     return ServerService(settings, reactor)
 
 
@@ -77,13 +87,16 @@ class ServerService(MultiService):
         self.started: Deferred[None] = Deferred()
         self._settings = settings
         self._reactor = reactor
+        day = ClockOfDay(reactor)
         self._ports: list[IListeningPort] = []
         self._metrics = metrics = Metrics(VERSION)
         self._engine = open_engine(settings.database)
         self._ledger = Ledger(reactor)
         # Tells its announcements from those of other instances on the same database.
         self._instance = secrets.token_hex(4)
-        self._rendezvous = _rendezvous(settings, reactor, self._ledger, metrics, self._instance)
+        self._rendezvous = _rendezvous(
+            settings, day, self._ledger, metrics, clock_of(self._engine), self._instance
+        )
         metrics.rendezvous.watch(self._ledger.backlog, self._rendezvous)
         self._listener = open_listener(reactor, self._engine, self._rendezvous.hearing)
         self._lag = ReactorLag(reactor, metrics.process.reactor_lag_seconds.observe)
@@ -99,10 +112,12 @@ class ServerService(MultiService):
         self._relay = Relay(
             reactor,
             _relay_limits(settings),
-            Recording(metrics.relay, keep),
+            Recording(metrics.relay, keep, day.ahead),
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = _websocket_factory(settings, self._rendezvous)
+        self._listening: dict[str, list[Listener]] = {}
+        self._pages = Pages(reactor, day.seconds, self._sources(), status=settings.status_page)
 
     def startService(self) -> None:
         """Bind the ports, then open the database, then serve."""
@@ -115,10 +130,10 @@ class ServerService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
-        rendezvous, transit, metrics = [
-            [await self._listen(name, endpoint, factory) for endpoint in endpoints]
-            for name, endpoints, factory in self._doors()
-        ]
+        for name, endpoints, factory in self._doors():
+            self._listening[name] = [
+                await self._listen(name, endpoint, factory) for endpoint in endpoints
+            ]
         self._prepare_links()
         done = migrate(self._engine)
         try:
@@ -136,8 +151,9 @@ class ServerService(MultiService):
             self._listener.start()
         self._rendezvous.start()
         self._lag.start()
+        self._pages.start()
         _tune_interpreter()
-        self._tell(rendezvous, transit, metrics)
+        self._tell()
         if done is not None:
             _log.info("Database: {done}.", done=done)
 
@@ -148,6 +164,7 @@ class ServerService(MultiService):
             rendezvous=self._clients,
             relay=TransitWebSocketFactory(self._relay, self._reactor),
             check=self._rendezvous.check_database,
+            root=self._pages.root,
             request_seconds=settings.open_handshake_timeout,
         )
         figures = metrics_site(
@@ -188,20 +205,50 @@ class ServerService(MultiService):
         self._ports.append(port)
         return Listener(endpoint, port.getHost())
 
-    def _tell(
-        self,
-        rendezvous: Sequence[Listener],
-        transit: Sequence[Listener],
-        metrics: Sequence[Listener],
-    ) -> None:
-        settings = self._settings
-        public = Public(settings.public_host, settings.public_url, settings.public_transit)
-        line = paste_line(reach(rendezvous, transit, public, local_host))
+    def _reach(self) -> Reach:
+        listening = self._listening
+        return reach(
+            listening["rendezvous"], listening["transit"], _public(self._settings), local_host
+        )
+
+    def _reach_of_visitor(self, host: str | None, secure: bool) -> Reach:
+        return reach_of_visitor(
+            host,
+            secure=secure,
+            transit=self._listening["transit"],
+            public=_public(self._settings),
+            otherwise=self._reach,
+        )
+
+    def _sources(self) -> Sources:
+        relay, rendezvous, metrics = self._relay, self._rendezvous, self._metrics
+
+        def read(first: int) -> Deferred[Days]:
+            pool = self._reactor.getThreadPool()
+            return deferToThreadPool(self._reactor, pool, read_days, self._engine, first)
+
+        def now() -> Now:
+            live = relay.live
+            return Now(len(self._clients.connections), live.waiting, live.paired // 2)
+
+        return Sources(
+            version=VERSION,
+            reach=self._reach_of_visitor,
+            words=lambda: rendezvous.welcome,
+            now=now,
+            counted=metrics.tally,
+            read_days=read,
+            blur_seconds=lambda: self._settings.blur_usage,
+            several=self._listener is not None,
+        )
+
+    def _tell(self) -> None:
+        line = paste_line(self._reach())
         if line is not None:
             _log.info("Ready. On the other machine: {line}", line=line)
         else:
             _log.info("Ready.")
-        for listener in metrics:
+        for listener in self._listening["metrics"]:
             host = getattr(listener.address, "host", None)
             if host is not None:
                 place = f"[{host}]" if ":" in host else host
@@ -213,6 +260,7 @@ class ServerService(MultiService):
         ports, self._ports = self._ports, []
         await DeferredList([_stop_listening(port) for port in ports])
         self._lag.stop()
+        self._pages.stop()
         self._rendezvous.stop()
         self._clients.go_away()
         gone: list[Deferred[None]] = [self._relay.close_all(), self._clients.when_empty()]
@@ -245,11 +293,20 @@ def _stop_listening(port: IListeningPort) -> Deferred[Any]:
     return stopped if isinstance(stopped, Deferred) else succeed(stopped)
 
 
+def _public(settings: Settings) -> Public:
+    return Public(settings.public_host, settings.public_url, settings.public_transit)
+
+
 def _rendezvous(
-    settings: Settings, reactor: ReactorBase, ledger: Ledger, metrics: Metrics, instance: str
+    settings: Settings,
+    clock: IReactorTime,
+    ledger: Ledger,
+    metrics: Metrics,
+    ask_time: AskTime | None,
+    instance: str,
 ) -> Rendezvous:
     return Rendezvous(
-        reactor,
+        clock,
         ledger,
         metrics.rendezvous,
         welcome=Welcome(settings.motd, settings.signal_error, settings.advertise_version),
@@ -267,6 +324,7 @@ def _rendezvous(
         usage=Usage(settings.blur_usage),
         list_allowed=not settings.disallow_list,
         forget=[forget_relay_usage],
+        ask_time=ask_time,
         instance=instance,
     )
 

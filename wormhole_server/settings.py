@@ -20,7 +20,7 @@ from wormhole_server import kinds
 from wormhole_server.database_url import masked
 from wormhole_server.durations import Bytes, Seconds
 from wormhole_server.endpoints import Endpoint
-from wormhole_server.option import Group, Option, described, option
+from wormhole_server.option import Effect, Group, Option, described, option
 from wormhole_server.websocket_options import ProtocolOption
 
 _MINUTE = 60
@@ -131,6 +131,7 @@ class Settings:
             kinds.DURATION,
             Group.STORAGE,
             "How long a nameplate without a connected client lives on after its last use.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # A client that lost its network comes back within the day, or has been closed.
@@ -140,6 +141,7 @@ class Settings:
             kinds.DURATION,
             Group.STORAGE,
             "How long a mailbox without a connected client lives on after its last use.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # Far below the shortest expiry that makes sense, far above what a look through an index costs.
@@ -149,6 +151,7 @@ class Settings:
             kinds.DURATION,
             Group.STORAGE,
             "How often to look for what has expired.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # A quarter is enough to see trends, and no longer than statistics justify keeping.
@@ -158,6 +161,7 @@ class Settings:
             kinds.OPTIONAL_DURATION,
             Group.STORAGE,
             "How long usage records are kept; none keeps them for ever.",
+            effect=Effect.AT_ONCE,
         ),
     )
     blur_usage: Seconds | None = attrs.field(
@@ -167,6 +171,7 @@ class Settings:
             Group.STORAGE,
             "Round the times in usage records down to a multiple of this, and sizes up to two "
             "digits.",
+            effect=Effect.AT_ONCE,
         ),
     )
     log_fd: int | None = attrs.field(
@@ -187,6 +192,7 @@ class Settings:
             kinds.TEXT,
             Group.CLIENTS,
             "A message of the day, which clients show.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     signal_error: str | None = attrs.field(
@@ -195,6 +201,7 @@ class Settings:
             kinds.TEXT,
             Group.CLIENTS,
             "An error that clients show before they give up: the server is closed to them.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     advertise_version: str | None = attrs.field(
@@ -203,6 +210,7 @@ class Settings:
             kinds.TEXT,
             Group.CLIENTS,
             "The version of the client to recommend.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     disallow_list: bool = attrs.field(
@@ -211,6 +219,17 @@ class Settings:
             kinds.SWITCH,
             Group.CLIENTS,
             "Answer every request for the list of nameplates with an empty one.",
+            effect=Effect.AT_ONCE,
+        ),
+    )
+
+    status_page: bool = attrs.field(
+        default=True,
+        metadata=option(
+            kinds.SWITCH,
+            Group.CLIENTS,
+            "Show at /status how the server is doing, in sums that say nothing of a single client; "
+            "none of them is finer than blur-usage.",
         ),
     )
 
@@ -223,6 +242,7 @@ class Settings:
             kinds.SIZE,
             Group.RENDEZVOUS,
             "The largest message that a client may send; a larger one ends its connection.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     # A mailbox read from its start fits many times over; a thousand stalled clients, in 4 GiB.
@@ -232,6 +252,7 @@ class Settings:
             kinds.SIZE,
             Group.RENDEZVOUS,
             "How much may wait for a client that does not read before it is dropped.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # Below the minutes after which home routers and mobile networks forget a connection.
@@ -241,6 +262,7 @@ class Settings:
             kinds.OPTIONAL_DURATION,
             Group.RENDEZVOUS,
             "How often to ping clients; none never does, and never finds out who is gone.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # A laptop that changes networks, or a phone in a tunnel, is back in less.
@@ -250,6 +272,7 @@ class Settings:
             kinds.DURATION,
             Group.RENDEZVOUS,
             "How long a client may leave a ping without an answer before it is dropped.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # Several round trips over the worst of lines; longer only serves who wants to hold sockets.
@@ -259,6 +282,7 @@ class Settings:
             kinds.DURATION,
             Group.RENDEZVOUS,
             "How long a connection may take to complete an HTTP request or a WebSocket handshake.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     # The protocol has no cookies to steal: a page of any origin can do no more than a program can.
@@ -269,6 +293,7 @@ class Settings:
             Group.RENDEZVOUS,
             "Origins from which browsers may connect, such as https://*.example.org; * is any.",
             many=True,
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     websocket_protocol_option: tuple[ProtocolOption, ...] = attrs.field(
@@ -279,6 +304,7 @@ class Settings:
             "An option of Autobahn's WebSocketServerFactory.setProtocolOptions and its value in "
             "JSON, such as autoPingSize=20. It comes last, and beats the options above.",
             many=True,
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
 
@@ -291,6 +317,7 @@ class Settings:
             kinds.DURATION,
             Group.RELAY,
             "How long a connection may take to say which token it wants.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     # As long as a nameplate lives: the code was spoken by then or never will be.
@@ -300,6 +327,7 @@ class Settings:
             kinds.DURATION,
             Group.RELAY,
             "How long a connection may wait for its partner.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     # Dilated wormholes are silent for hours between transfers.
@@ -309,6 +337,7 @@ class Settings:
             kinds.DURATION,
             Group.RELAY,
             "How long a pair may exchange no byte before it is closed.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # What is still in buffers is some MiB: a line that cannot take them in a minute has stalled.
@@ -318,6 +347,7 @@ class Settings:
             kinds.DURATION,
             Group.RELAY,
             "How long a connection may take for what is left after its partner has gone.",
+            effect=Effect.AT_ONCE,
         ),
     )
     # 120 + 5 × 30 = 270 seconds: a peer that vanished is found out within five minutes.
@@ -327,6 +357,7 @@ class Settings:
             kinds.WHOLE_DURATION,
             Group.RELAY,
             "TCP keepalive: how long a connection is silent before the first probe.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     transit_keepalive_interval: Seconds = attrs.field(
@@ -335,6 +366,7 @@ class Settings:
             kinds.WHOLE_DURATION,
             Group.RELAY,
             "TCP keepalive: the time between probes.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
     transit_keepalive_count: int = attrs.field(
@@ -343,6 +375,7 @@ class Settings:
             kinds.number("a number of probes", 1, 127),
             Group.RELAY,
             "TCP keepalive: how many probes in a row may stay without an answer.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
 
@@ -385,6 +418,7 @@ class Settings:
             Group.RUNNING,
             "The least that is worth a line in the log of `wormhole-server run`: debug, info, "
             "warn, error or critical. twistd and twist keep logs of their own.",
+            effect=Effect.AT_ONCE,
         ),
     )
 

@@ -47,7 +47,11 @@ def show_default(option: Option) -> str:
 
 @attrs.frozen
 class Row:
-    """What the documentation says of one option."""
+    """
+    What the documentation says of one option.
+
+    :ivar effect: when a value counts that is changed while the server runs.
+    """
 
     group: str
     name: str
@@ -56,6 +60,7 @@ class Row:
     placeholder: str
     default: str
     many: bool
+    effect: str
     help: str
 
 
@@ -70,10 +75,17 @@ def rows() -> list[Row]:
             placeholder=option.kind.placeholder,
             default=show_default(option),
             many=option.many,
+            effect=option.effect.value,
             help=option.help,
         )
         for option in OPTIONS
     ]
+
+
+def _is_for_file(loaded: Loaded, option: Option) -> bool:
+    """Whether the file decides: flags and environment stay as they are while the process lives."""
+    path = loaded.settings.config
+    return path is not None and loaded.origins[option.name] in ("default", path)
 
 
 def _lines(loaded: Loaded) -> Iterator[str]:
@@ -85,6 +97,8 @@ def _lines(loaded: Loaded) -> Iterator[str]:
         value = getattr(loaded.settings, option.attribute)
         # A path may hold a line break, which would end the comment.
         origin = printable(loaded.origins[option.name])
+        if option.reloadable and _is_for_file(loaded, option):
+            origin += ", reloadable"
         # A file cannot name another one.
         before = "# " if option.name == "config" else ""
         yield f"{before}{option.name} = {toml_value(option, value)}  # {origin}"

@@ -81,6 +81,7 @@ class RelayUsage:
 
     Nobody waits for them: what cannot be written is counted and let go.
 
+    :ivar blur_seconds: how to round what is written, see `wormhole_server.blur`. May be changed.
     :param lost: is told how many records could not be written.
     """
 
@@ -88,7 +89,7 @@ class RelayUsage:
         self, ledger: Ledger, blur_seconds: float | None, lost: Callable[[int], None]
     ) -> None:
         self._ledger = ledger
-        self._blur_seconds = blur_seconds
+        self.blur_seconds = blur_seconds
         self._lost = lost
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._writing = 0
@@ -144,7 +145,7 @@ class RelayUsage:
             each.callback(None)
 
     def _row(self, record: ConnectionRecord) -> Mapping[str, Any]:
-        step = self._blur_seconds
+        step = self.blur_seconds
         waiting = record.waiting_seconds
         return {
             "a_end": record.end.value,

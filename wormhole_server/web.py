@@ -1,5 +1,5 @@
 """
-The web root of the rendezvous endpoints: /, /v1, /transit, /healthz and /readyz.
+The web root of the rendezvous endpoints: /v1, /transit, /healthz and /readyz beside the pages for people.
 
 Owns what stands at which path and what it says. Knows neither rendezvous nor relay, nor the database: it
 is handed WebSocket factories and a check.
@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -36,6 +35,7 @@ def web_site(
     rendezvous: WebSocketServerFactory,
     relay: WebSocketServerFactory | None,
     check: Callable[[], Deferred[None]],
+    root: Resource,
     request_seconds: float,
 ) -> FrontDoor:
     """
@@ -44,9 +44,9 @@ def web_site(
     :param rendezvous: serves /v1.
     :param relay: serves /transit; None where there is no relay.
     :param check: fires while clients can be served, and fails while they cannot.
+    :param root: the page at /, which may have others below it.
     :param request_seconds: how long a connection may take to complete a request.
     """
-    root = Root()
     root.putChild(b"v1", Upgrade(rendezvous))
     if relay is not None:
         root.putChild(b"transit", Upgrade(relay))
@@ -55,23 +55,6 @@ def web_site(
     site = PrivateSite("Web root", reactor, root, request_seconds)
     websockets = {b"/v1": rendezvous} if relay is None else {b"/v1": rendezvous, b"/transit": relay}
     return FrontDoor(reactor, websockets, site, request_seconds)
-
-
-class Root(Page):
-    """`/`, for people who wonder what this is."""
-
-    def getChild(self, path: bytes, request: http.Request) -> Resource:
-        """The root itself has an empty name."""
-        return self if path == b"" else super().getChild(path, request)
-
-    def render_GET(self, request: Request) -> bytes:
-        """In a few words."""
-        return text(
-            request,
-            200,
-            "This is a Magic Wormhole server. It helps two people to send each other files, with a "
-            "program such as wormhole (https://magic-wormhole.readthedocs.io).",
-        )
 
 
 class Upgrade(Page):

@@ -117,9 +117,7 @@ class GreetingTests(ClientCase):
 
     def test_welcome_changes(self) -> None:
         """The greeting may change while the server runs."""
-        self.server.welcome.motd = None
-        self.server.welcome.error = "go away"
-        self.server.welcome.current_cli_version = "1.0"
+        self.server.welcome = Welcome(None, "go away", "1.0")
         peer = Peer(self.server, self.clock)
         peer.client.greet(PEER)
         (said,) = peer.wire.take()

@@ -121,6 +121,53 @@ class HeartbeatTests(SynchronousTestCase):
         self.run_for(200)
         self.assertLessEqual(len(other.beats), 1)
 
+    def test_another_pace(self) -> None:
+        """Who is connected goes over to the new pace at once."""
+        patient = Patient(self.clock, answers=True)
+        self.heartbeat.add(patient)
+        self.run_for(61)
+        self.heartbeat.change(6.0, 12.0)
+        patient.beats.clear()
+        self.clock.pump([0.1] * 600)
+        self.assertEqual(len(patient.beats), 10)
+
+    def test_another_pace_while_silent(self) -> None:
+        """A client that was silent at the old pace has all its time at the new one."""
+        patient = Patient(self.clock, answers=False)
+        self.heartbeat.change(10.0, 120.0)
+        self.heartbeat.add(patient)
+        self.run_for(100)
+        self.heartbeat.change(60.0, 120.0)
+        self.run_for(119)
+        self.assertEqual(patient.ends, [])
+        self.run_for(62)
+        self.assertEqual(len(patient.ends), 1)
+
+    def test_same_pace(self) -> None:
+        """A change that is none does not put off the next ping."""
+        patient = Patient(self.clock, answers=True)
+        self.heartbeat.add(patient)
+        for _ in range(130):
+            self.heartbeat.change(60.0, 120.0)
+            self.run_for(1)
+        self.assertEqual(patient.beats, [60, 120])
+
+    def test_on_and_off(self) -> None:
+        """Pings can be turned off, and on again for those who are connected."""
+        patient = Patient(self.clock, answers=True)
+        self.heartbeat.add(patient)
+        self.heartbeat.change(0.0, 120.0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.heartbeat.change(60.0, 120.0)
+        self.run_for(121)
+        self.assertEqual(len(patient.beats), 2)
+
+    def test_another_pace_before_the_start(self) -> None:
+        """A change alone starts nothing."""
+        clock = Clock()
+        Heartbeat(clock, 60.0, 120.0).change(30.0, 120.0)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
     def test_stopped(self) -> None:
         """After the stop, which may come twice, no timer is left."""
         self.heartbeat.stop()

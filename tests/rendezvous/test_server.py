@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -10,7 +12,9 @@ from rendezvous.errors import LedgerUnavailable
 from rendezvous.ledger import Ledger
 from rendezvous.moods import Mood
 from rendezvous.requests import RecordClient
-from rendezvous.server import LiveCounts, Rendezvous
+from rendezvous.server import Limits, LiveCounts, Rendezvous, Welcome
+from rendezvous.sweeper import Lifetimes
+from rendezvous.usage import Usage
 from tests.rendezvous.fakes import Recorder, StoreRunner
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
 
@@ -99,6 +103,44 @@ class ServerRules(StoreCase):
         """Connections are spread over the lanes."""
         lanes = {self.server.new_lane() % 2 for _ in range(4)}
         self.assertEqual(lanes, {0, 1})
+
+    def change(self, **values: Any) -> None:
+        """Have the server go on with these values, and the defaults for all others."""
+        defaults = {
+            "welcome": Welcome(),
+            "limits": Limits(),
+            "lifetimes": Lifetimes(),
+            "usage": Usage(),
+            "list_allowed": True,
+        }
+        self.server.change(**{**defaults, **values})
+
+    def test_list_disallowed_meanwhile(self) -> None:
+        """The list is empty from the moment on that it is not allowed, and back when it is again."""
+        self.do(requests.ClaimNameplate("app", "a", "7"))
+        for allowed, listed in ((False, []), (True, ["7"])):
+            self.change(list_allowed=allowed)
+            done = self.server.perform(requests.ListNameplates("app"), 0)
+            self.clock.advance(0)
+            self.assertEqual(self.successResultOf(done), requests.Nameplates(listed))
+
+    def test_blurred_meanwhile(self) -> None:
+        """Usage records are blurred from the moment on that they are to be."""
+        self.clock.advance(1234.5)
+        self.change(usage=Usage(1000.0))
+        self.server.record_client(RecordClient("app", "python", "1.0"), 0)
+        self.do(requests.ClaimNameplate("app", "a", "7"))
+        self.do(requests.ReleaseNameplate("app", "a", "7"))
+        for table in (schema.client_usage, schema.nameplate_usage):
+            self.assertEqual(self.store.rows(table, "started"), [1000.0])
+
+    def test_pings_meanwhile(self) -> None:
+        """Pings follow the limits."""
+        self.server.start()
+        before = len(self.clock.getDelayedCalls())
+        self.change(limits=Limits(ping_seconds=0.0))
+        self.assertEqual(len(self.clock.getDelayedCalls()), before - 1)
+        self.server.stop()
 
     def test_start_and_stop(self) -> None:
         """After the stop no timer is left."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from rendezvous import expiry, mailboxes, schema
 from rendezvous.errors import LedgerUnavailable
@@ -12,7 +14,7 @@ from rendezvous.ledger import Ledger
 from rendezvous.moods import Mood
 from rendezvous.statements import Transaction
 from rendezvous.subscriptions import Subscriptions
-from rendezvous.sweeper import Forget, Lifetimes, Sweeper
+from rendezvous.sweeper import AskTime, Forget, Lifetimes, Sweeper
 from rendezvous.usage import Usage
 from tests.rendezvous.fakes import Recorder, StoreRunner
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
@@ -37,6 +39,7 @@ class SweeperCase(StoreCase):
         self.runner = StoreRunner(self.store)
         self.subscriptions = Subscriptions()
         self.forgets: list[Forget] = []
+        self.ask_time: AskTime | None = None
         self.ledger = Ledger(self.clock)
         self.ledger.open([self.runner])
         self.start_sweeper()
@@ -51,6 +54,7 @@ class SweeperCase(StoreCase):
             self.lifetimes,
             self.observer,
             self.forgets,
+            self.ask_time,
         )
         self.sweeper.start()
 
@@ -222,6 +226,34 @@ class ExpiryRules(SweeperCase):
         self.assertEqual(self.store.rows(schema.discarded_mailboxes), [])
         self.assertGreater(sum(steps), 2)
 
+    def test_other_lifetimes(self) -> None:
+        """What is too old by new lifetimes goes with the next sweep; what was too old may be so no more."""
+        self.claim("7")
+        self.pass_time(HOUR / 2)
+        self.change_lifetimes(nameplate_seconds=HOUR / 4)
+        self.pass_time(60)
+        self.assertEqual(self.names(), [])
+        self.claim("8")
+        self.change_lifetimes(nameplate_seconds=DAY)
+        self.pass_time(2 * HOUR)
+        self.assertEqual(self.names(), ["8"])
+
+    def test_another_interval(self) -> None:
+        """A shorter interval does not wait for the longer one to be over; the same one is not begun anew."""
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=HOUR)
+        self.claim("7")
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=10.0)
+        self.clock.advance(6.0)
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=10.0)
+        self.clock.advance(4.0)
+        self.clock.pump([0.0] * 10)
+        self.assertEqual(self.names(), [])
+
+    def change_lifetimes(self, **seconds: float) -> None:
+        """Let the sweeper go on with others."""
+        self.lifetimes = attrs.evolve(self.lifetimes, **seconds)
+        self.sweeper.change(self.lifetimes, Usage())
+
     def test_usage_records(self) -> None:
         """Usage records of 90 days are forgotten, with those of other parts; younger ones stay."""
         usage = Usage()
@@ -301,6 +333,35 @@ class NothingStopsItRules(SweeperCase):
         self.pass_time(60)
         self.assertEqual(self.names(), [])
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_clock_jumps_ahead(self) -> None:
+        """After a jump of the clock who is not connected has a turn's time to come back, once."""
+        self.claim("7")
+        self.clock.advance(2 * DAY)
+        self.assertEqual((self.names(), self.boxes()), (["7"], ["box 7"]))
+        self.arrive("box 7")
+        self.pass_time(60)
+        self.assertEqual((self.names(), self.boxes()), (["7"], ["box 7"]))
+        self.claim("8")
+        self.clock.advance(2 * DAY)
+        self.pass_time(60)
+        self.assertEqual((self.names(), self.boxes()), (["7"], ["box 7"]))
+
+    def test_clocks_disagree(self) -> None:
+        """While this clock and the database's disagree nothing expires here; the log says so once."""
+        self.sweeper.stop()
+        behind = 2 * HOUR
+        self.ask_time = lambda _: self.clock.seconds() - behind
+        self.start_sweeper()
+        self.claim("7")
+        with capturedLogs() as events:
+            self.pass_time(HOUR + 120)
+        self.assertEqual(self.names(), ["7"])
+        (told,) = [formatEvent(event) for event in events if event["log_level"] is LogLevel.error]
+        self.assertIn("7200 s ahead of the database's", told)
+        behind = 0.0
+        self.pass_time(60)
+        self.assertEqual(self.names(), [])
 
     def test_step_that_fails(self) -> None:
         """A step that nobody foresaw to fail is logged once, until a sweep has gone well again."""

@@ -230,6 +230,45 @@ class HandshakeTests(WebSocketCase):
         self.assertFalse(transport.no_delay)
 
 
+class ConfigureTests(WebSocketCase):
+    """Other options while clients are connected."""
+
+    def test_message_size(self) -> None:
+        """Who connects from now on has the new limit; who is there keeps the old."""
+        old, old_transport = self.open()
+        self.factory.configure(
+            max_message_bytes=10 * LIMIT, open_handshake_seconds=10.0, allowed_origins=["*"]
+        )
+        new, new_transport = self.open()
+        message = json.dumps({"type": "ping", "ping": 0, "id": "x" * 2 * LIMIT}).encode()
+        old.dataReceived(frame(TEXT, message))
+        new.dataReceived(frame(TEXT, message))
+        self.clock.advance(0)
+        self.assertIn(CLOSE, [opcode for opcode, _ in take_frames(old_transport.value())])
+        self.assertNotIn(CLOSE, [opcode for opcode, _ in take_frames(new_transport.value())])
+
+    def test_all_back(self) -> None:
+        """What was set before and is not named any more is back at its default."""
+        factory = self.make_factory(
+            options={"autoPingSize": 20}, allowed_origins=["https://a.example"]
+        )
+        factory.configure(
+            max_message_bytes=LIMIT, open_handshake_seconds=10.0, allowed_origins=["*"]
+        )
+        protocol, transport = self.connect(factory, Origin="https://b.example")
+        self.assertIn(b" 101 ", transport.value())
+        self.assertEqual(protocol.autoPingSize, 12)  # type: ignore[attr-defined] # Autobahn's
+
+    def test_handshake_time(self) -> None:
+        """The time to open the WebSocket follows, too."""
+        self.factory.configure(
+            max_message_bytes=LIMIT, open_handshake_seconds=2.0, allowed_origins=["*"]
+        )
+        _, transport = self.dial()
+        self.clock.advance(2.1)
+        self.assertTrue(transport.aborted or transport.disconnecting)
+
+
 class MessageTests(WebSocketCase):
     """Commands in, answers out."""
 

@@ -1,6 +1,7 @@
 """The relay: who is paired with whom, what is counted, and how it stops."""
 
 from tests.transit_relay.fakes import ConnectionCase, handshake
+from transit_relay.limits import Limits
 from transit_relay.observer import End, LinkKind, Mood, State
 from transit_relay.relay import Live
 from transit_relay.session import Cause
@@ -107,6 +108,28 @@ class RelayTests(ConnectionCase):
         self.assert_nothing_left()
         self.assertEqual(self.relay._pairing._queues, {})
         self.assertEqual(len(self.notes.records), 2000)
+
+
+class OtherLimitsTests(ConnectionCase):
+    """`Relay.limits`, replaced while there are connections."""
+
+    def test_wait(self) -> None:
+        """Who begins to wait now has the new time; who waits already keeps the old."""
+        old_wire, _ = self.connect(handshake(0, b"1" * 64))
+        self.relay.limits = Limits(wait_seconds=10.0)
+        new_wire, _ = self.connect(handshake(0, b"2" * 64))
+        self.clock.advance(11.0)
+        self.assertEqual((old_wire.finished, new_wire.finished), (None, Cause.TIME_OVER))
+
+    def test_idle(self) -> None:
+        """A pair is held to the new time at the next look at it."""
+        wire, _ = self.connect(handshake(0))
+        self.connect(handshake(1))
+        self.relay.limits = Limits(idle_seconds=45.0)
+        self.clock.pump([30.0, 15.0])
+        self.assertIsNone(wire.finished)
+        self.clock.advance(15.0)
+        self.assertEqual(wire.finished, Cause.TIME_OVER)
 
 
 class CloseAllTests(ConnectionCase):

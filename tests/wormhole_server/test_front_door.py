@@ -66,6 +66,16 @@ class FrontDoorTests(SynchronousTestCase):
         self.clock.advance(0.2)
         self.assertTrue(self.connection.transport.disconnected)
 
+    def test_another_time(self) -> None:
+        """Who comes from now on has another time, to say anything and for a request."""
+        self.door.allow(3.0)
+        silent, slow = Connection(self.door), Connection(self.door)
+        slow.send(b"GET / HT")
+        self.clock.advance(3.1)
+        self.assertTrue(silent.transport.disconnected)
+        self.assertTrue(slow.transport.disconnecting)
+        self.assertFalse(self.connection.transport.disconnected)
+
     def test_gone_in_silence(self) -> None:
         """One that goes before leaves no timer."""
         self.connection.leave()

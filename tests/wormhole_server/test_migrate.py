@@ -1,19 +1,31 @@
-"""Tests of `wormhole_server.migrate`, on SQLite files."""
+"""Tests of `wormhole_server.migrate` and its command."""
 
 from __future__ import annotations
 
+import io
 import stat
 import tempfile
 from importlib.resources import files
 from pathlib import Path
 
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.database import open_engine
+from rendezvous.schema import metadata
+from tests.wormhole_server.filled import DatabaseCase, fill, rows
 from wormhole_server import migrate as module
+from wormhole_server.cli import command
+from wormhole_server.commands.command import Terminal
 from wormhole_server.errors import StartError
-from wormhole_server.migrate import migrate
+from wormhole_server.migrate import migrate, newest_revision, plan
+from wormhole_server.usage import relay_usage
+from wormhole_server.usage_import.imports import usage_imports
+
+# Tables are declared where they are used; alembic has to know of all.
+ELSEWHERE = (relay_usage, usage_imports)
 
 
 class MigrateTests(SynchronousTestCase):
@@ -68,3 +80,88 @@ class MigrateTests(SynchronousTestCase):
         place.symlink_to(str(files("wormhole_server.migrations")))
         self.patch(module, "files", lambda _: place)
         self.assertIsNotNone(migrate(self.engine))
+
+
+class StepTests(DatabaseCase):
+    """Each step from the schema before it, with rows in it."""
+
+    def test_0002(self) -> None:
+        """The second schema has one more table, and every row of the first."""
+        for url in (self.sqlite(), self.postgres()):
+            fill(url, "0001")
+            before = rows(url)
+            engine = open_engine(url)
+            self.assertIn("from schema 0001 to 0002", migrate(engine) or "")
+            engine.dispose()
+            after = rows(url)
+            self.assertEqual(after.pop("usage_imports"), [])
+            self.assertEqual(after.pop("alembic_version"), [("0002",)])
+            del before["alembic_version"]
+            self.assertEqual(after, before)
+
+    def test_as_declared(self) -> None:
+        """The steps make the very tables that the code declares."""
+        for table in ELSEWHERE:
+            self.assertIs(table.metadata, metadata)
+        for url in (self.sqlite(), self.postgres()):
+            engine = open_engine(url)
+            migrate(engine)
+            with engine.connect() as connection:
+                context = MigrationContext.configure(connection, opts={"compare_type": True})
+                self.assertEqual(compare_metadata(context, metadata), [])
+            engine.dispose()
+
+
+class PlanTests(DatabaseCase):
+    """What would be done, without doing it."""
+
+    def run_command(self, *arguments: str) -> tuple[int, str, str]:
+        """The exit status, and what was written to stdout and stderr."""
+        out, err = io.StringIO(), io.StringIO()
+        status = command(["migrate", *arguments], Terminal({}, out, err))
+        return status, out.getvalue(), err.getvalue()
+
+    def test_from_nothing(self) -> None:
+        """All steps would be run; not even a file is made by asking."""
+        database = f"--database={self.sqlite()}"
+        status, out, _ = self.run_command(database, "--dry-run")
+        self.assertEqual(status, 0)
+        self.assertIn("has no tables", out)
+        self.assertIn("  0001  ", out)
+        self.assertFalse((self.directory / "server.db").exists())
+        self.assertEqual(self.run_command(database)[0], 0)
+        self.assertIn("there is nothing to do", self.run_command(database)[1])
+        self.assertIn("there is nothing to do", self.run_command(database, "--dry-run")[1])
+
+    def test_from_before(self) -> None:
+        """The steps that lack are told, oldest first, and the copy that would be kept."""
+        fill(self.sqlite(), "0001")
+        before = rows(self.sqlite())
+        would = plan(open_engine(self.sqlite()))
+        self.assertEqual((would.current, would.newest), ("0001", newest_revision()))
+        self.assertEqual(would.steps[0].revision, "0002")
+        self.assertIn("usage databases of other servers", would.steps[0].summary)
+        self.assertEqual(would.copy, self.directory / "server.db.before-0001")
+        _, out, _ = self.run_command(f"--database={self.sqlite()}", "--dry-run")
+        self.assertIn("server.db.before-0001", out)
+        self.assertEqual(rows(self.sqlite()), before)
+        self.assertEqual([path.name for path in self.directory.glob("*before*")], [])
+
+    def test_postgres(self) -> None:
+        """There is no file to copy: a backup is recommended in place of it."""
+        url = self.postgres()
+        fill(url, "0001")
+        before = rows(url)
+        shown = url.render_as_string(hide_password=False)
+        _, out, _ = self.run_command(f"--database={shown}", "--dry-run")
+        self.assertIn("wormhole-server backup", out)
+        self.assertEqual(rows(url), before)
+
+    def test_newer(self) -> None:
+        """What would be refused is refused here as well."""
+        fill(self.sqlite())
+        with open_engine(self.sqlite()).begin() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        status, _, err = self.run_command(f"--database={self.sqlite()}", "--dry-run")
+        self.assertEqual(status, 1)
+        self.assertIn("9999, which is newer", err)

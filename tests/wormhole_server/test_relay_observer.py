@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import attrs
 from prometheus_client import CollectorRegistry
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.wormhole_server.records import HAPPY
+from tests.wormhole_server.records import HAPPY, LONELY, PAIR
 from transit_relay.observer import ConnectionRecord, End, Fallback, LinkKind, Observer, State
 from wormhole_server.metrics import RelayMetrics
 from wormhole_server.relay_observer import Recording
 
 
 class RecordingTests(SynchronousTestCase):
+    def test_time_of_day(self) -> None:
+        """Records tell when a connection began by the time of day, though the relay's clock is another."""
+        kept: list[ConnectionRecord] = []
+        observer = Recording(RelayMetrics(CollectorRegistry()), [kept.append], lambda: 3600.0)
+        observer.finished(HAPPY)
+        observer.finished(LONELY)
+        self.assertEqual(kept[0].started, HAPPY.started + 3600)
+        self.assertEqual(kept[0].pair, attrs.evolve(PAIR, started=PAIR.started + 3600))
+        self.assertEqual(kept[1], attrs.evolve(LONELY, started=LONELY.started + 3600))
+
     def test_everybody_hears(self) -> None:
         """What the relay tells is counted, and every keeper of records gets each record."""
         registry = CollectorRegistry()
         one: list[ConnectionRecord] = []
         other: list[ConnectionRecord] = []
-        observer: Observer = Recording(RelayMetrics(registry), [one.append, other.append])
+        observer: Observer = Recording(
+            RelayMetrics(registry), [one.append, other.append], lambda: 0.0
+        )
         observer.connection_state(End.TCP, None, State.HANDSHAKE)
         observer.relayed(5)
         observer.finished(HAPPY)

@@ -49,10 +49,15 @@ class TomlTests(SynchronousTestCase):
         flags = Flags({"motd": ["hello"], "config": [str(path)]})
         lines = as_toml(load(flags, {"WORMHOLE_SERVER_LOG_LEVEL": "warn"})).splitlines()
         self.assertIn('motd = "hello"  # --motd', lines)
-        self.assertIn(f'signal-error = "closed"  # {path}', lines)
+        self.assertIn(f'signal-error = "closed"  # {path}, reloadable', lines)
         self.assertIn('log-level = "warn"  # WORMHOLE_SERVER_LOG_LEVEL', lines)
-        self.assertIn('nameplate-expiry = "1h"  # default', lines)
+        self.assertIn('nameplate-expiry = "1h"  # default, reloadable', lines)
+        self.assertIn('transit-link = "auto"  # default', lines)
         self.assertIn(f'# config = "{path}"  # --config', lines)
+
+    def test_no_file(self) -> None:
+        """Without a file there is nothing that a reload could change."""
+        self.assertNotIn("reloadable", as_toml(load(Flags({"motd": ["hello"]}), {})))
 
     def test_odd_path(self) -> None:
         """A path with a line break in it does not leave its comment."""
@@ -82,3 +87,5 @@ class RowTests(SynchronousTestCase):
         self.assertEqual(by_name["database"].default, "sqlite:///wormhole-server.db")
         self.assertEqual(by_name["rendezvous"].default, r"tcp:4000:interface=\:\:")
         self.assertTrue(by_name["rendezvous"].many)
+        self.assertEqual(by_name["rendezvous"].effect, "at the next start")
+        self.assertEqual(by_name["motd"].effect, "for new connections")

@@ -20,6 +20,7 @@ class Client:
     :ivar origin: whence to get it.
     :ivar send: the command that sends a file.
     :ivar receive: the command that receives it.
+    :ivar once: the command after which the options can be left out.
     :ivar remark: what is to be known besides.
     """
 
@@ -27,6 +28,7 @@ class Client:
     origin: str
     send: str
     receive: str
+    once: str | None = None
     remark: str | None = None
 
 
@@ -48,7 +50,7 @@ def _python(reach: Reach) -> Client:
         "Python: pip install magic-wormhole, or apt install magic-wormhole",
         f"wormhole {options} send FILE",
         f"wormhole {options} receive",
-        f"To leave the options out from now on: export {variables}",
+        once=f"export {variables}",
     )
 
 
@@ -59,7 +61,7 @@ def _go(relay_url: str) -> Client:
         "Go: apt install wormhole-william",
         f"wormhole-william {options} send FILE",
         f"wormhole-william {options} receive",
-        "It has no option for a relay of one's own: where two computers cannot reach each other "
+        remark="It has no option for a relay of one's own: where two computers cannot reach each other "
         "directly, it takes the public one.",
     )
 

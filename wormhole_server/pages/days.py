@@ -82,11 +82,18 @@ class RecentDays:
     """
     The days, from memory while they are fresh.
 
+    :param day: seconds since the epoch.
     :param read: asks the records for the days from one on; see `read_days`.
     """
 
-    def __init__(self, clock: IReactorTime, read: Callable[[int], Deferred[Days]]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        day: Callable[[], float],
+        read: Callable[[int], Deferred[Days]],
+    ) -> None:
         self._clock = clock
+        self._day = day
         self._read = read
         self._shared = Shared(clock, self._ask, _PATIENCE_SECONDS)
         self._days: dict[int, Tally] = {}
@@ -102,14 +109,13 @@ class RecentDays:
 
     def _ask(self) -> Deferred[Span | None]:
         now = self._clock.seconds()
-        today = int(now // DAY)
+        today = int(self._day() // DAY)
         first = today - DAYS + 1
         if now < self._all_until:
             first = today - _OPEN_DAYS + 1
-        return self._read(first).addCallback(self._remember, first, now)
+        return self._read(first).addCallback(self._remember, first, today, now)
 
-    def _remember(self, found: Days, first: int, now: float) -> Span | None:
-        today = int(now // DAY)
+    def _remember(self, found: Days, first: int, today: int, now: float) -> Span | None:
         if now >= self._all_until:
             self._all_until = now + _ALL_SECONDS
         self._days = {day: tally for day, tally in self._days.items() if day < first} | dict(found)

@@ -51,7 +51,11 @@ class Home(Page):
     """
 
     def __init__(
-        self, reach: Callable[[str | None, bool], Reach], words: Words, *, status: bool
+        self,
+        reach: Callable[[str | None, bool], Reach],
+        words: Callable[[], Words],
+        *,
+        status: bool,
     ) -> None:
         super().__init__()
         self._reach = reach
@@ -67,15 +71,16 @@ class Home(Page):
         host = request.getHeader(b"host")
         name = None if host is None else host.decode("latin-1")
         programs = clients(self._reach(name, bool(request.isSecure())))
+        words = self._words()
         allow_nothing(request)
         request.setHeader(b"vary", b"Accept")
         accept = request.getHeader(b"accept")
         wanted = negotiate(None if accept is None else accept.decode("latin-1"), (_TEXT, _HTML))
         request.setHeader(b"content-type", f"{wanted}; charset=utf-8".encode())
         if wanted == _TEXT:
-            return "\n".join(_text(programs, self._words, status=self._status)).encode()
+            return "\n".join(_text(programs, words, status=self._status)).encode()
         later = Later(request)
-        greeting = Greeting(programs, self._words, status=self._status)
+        greeting = Greeting(programs, words, status=self._status)
         render(_TITLE, greeting).addCallback(later.body).addErrback(later.failed)
         return NOT_DONE_YET
 
@@ -112,19 +117,30 @@ class Greeting(Element):
     def clients(self, request: IRequest | None, tag: Tag) -> Iterator[Tag]:  # noqa: ARG002
         """One card for each."""
         for program in self._programs:
-            remark = "" if program.remark is None else tags.p(program.remark, class_="remark")
+            once = program.once
             yield tag.clone().fillSlots(
                 name=program.name,
                 origin=program.origin,
-                send=program.send,
-                receive=program.receive,
-                remark=remark,
+                send=_command(program.send),
+                receive=_command(program.receive),
+                once=[tags.p("Or once, for all that follows", class_="label"), _command(once)]
+                if once is not None
+                else "",
+                remark="" if program.remark is None else tags.p(program.remark, class_="remark"),
             )
 
     @renderer
     def status(self, request: IRequest | None, tag: Tag) -> Tag | str:  # noqa: ARG002
         """Where there is such a page."""
         return tag if self._status else ""
+
+
+def _command(command: str) -> Tag:
+    """Its words stay whole where a line has room for them: a browser would break them at hyphens."""
+    words: list[Tag | str] = []
+    for word in command.split(" "):
+        words += [" ", tags.span(word)] if words else [tags.span(word)]
+    return tags.pre(tags.code(words), tabindex="0")
 
 
 def _text(programs: list[Client], words: Words, *, status: bool) -> Iterator[str]:
@@ -137,6 +153,8 @@ def _text(programs: list[Client], words: Words, *, status: bool) -> Iterator[str
         yield f"\n{program.name} ({program.origin})"
         yield f"  {program.send}"
         yield f"  {program.receive}"
+        if program.once is not None:
+            yield f"  or once, for all that follows: {program.once}"
         if program.remark is not None:
             yield f"  {program.remark}"
     yield ""

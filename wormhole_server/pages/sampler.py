@@ -10,30 +10,25 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from wormhole_server.pages.tally import History, Tally
-
 # A step of a minute is off by a tenth of it at most; a look takes microseconds.
 _INTERVAL_SECONDS = 6.0
 
 
 class Sampler:
     """
-    Feeds a history.
+    Looks again and again.
 
-    :param counted: everything since the process began.
+    :param look: takes down what has been counted.
     """
 
-    def __init__(
-        self, clock: IReactorTime, history: History, counted: Callable[[], Tally]
-    ) -> None:
+    def __init__(self, clock: IReactorTime, look: Callable[[], None]) -> None:
         self._clock = clock
-        self._history = history
-        self._counted = counted
+        self._look = look
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Look now, and again and again."""
-        self.look()
+        """Look now, and from now on."""
+        self._look()
         self._call = self._clock.callLater(_INTERVAL_SECONDS, self.start)
 
     def stop(self) -> None:
@@ -41,7 +36,3 @@ class Sampler:
         if self._call is not None and self._call.active():
             self._call.cancel()
         self._call = None
-
-    def look(self) -> None:
-        """Once."""
-        self._history.note(self._clock.seconds(), self._counted())

@@ -55,9 +55,7 @@ class Board:
 
     def __call__(self) -> Deferred[_Forms]:
         """The page, from memory while it is fresh."""
-        now = self._clock.seconds()
-        # Not for ever where the clock is set back.
-        if self._forms is not None and 0.0 < self._fresh_until - now <= FRESH_SECONDS:
+        if self._forms is not None and self._clock.seconds() < self._fresh_until:
             return succeed(self._forms)
         return self._shared()
 

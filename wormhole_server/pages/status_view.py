@@ -62,7 +62,7 @@ class StatusView(Element):
         for figure, what in (
             (now.clients, "clients connected"),
             (now.pairs, "pairs on the relay"),
-            (now.waiting, "waiting for theirs"),
+            (now.waiting, "waiting for a partner"),
         ):
             yield tag.clone().fillSlots(figure=number(figure), what=what)
 
@@ -71,21 +71,29 @@ class StatusView(Element):
         """Which colour is which outcome."""
         for mood, word in OUTCOMES.items():
             yield tag.clone().fillSlots(colour=mood.value, word=word)
+        if any(None in shown.span.steps for shown in self._shown):
+            yield tag.clone().fillSlots(colour="unknown", word="before this process began")
 
     @renderer
     def spans(self, request: IRequest | None, tag: Tag) -> Iterator[Tag]:  # noqa: ARG002
         """An hour, a day, a month."""
         for shown in self._shown:
             total = shown.span.total
+            done = total.outcomes.get(Mood.HAPPY, 0)
             yield tag.clone().fillSlots(
                 title=shown.title,
                 source=shown.source,
                 exchanges=number(total.exchanges),
-                done=share(total.outcomes.get(Mood.HAPPY, 0), total.exchanges),
+                done=f", {share(done, total.exchanges)} done" if total.exchanges else "",
                 sessions=number(total.sessions),
                 relayed=size(total.relayed),
                 charts=[_exchanges(shown), _relayed(shown)],
             )
+
+    @renderer
+    def missing(self, request: IRequest | None, tag: Tag) -> Tag | str:  # noqa: ARG002
+        """Only where there are no days."""
+        return tag if self._snapshot.days is None else ""
 
     @renderer
     def table(self, request: IRequest | None, tag: Tag) -> Tag:  # noqa: ARG002
@@ -134,7 +142,7 @@ def _exchanges(shown: _Shown) -> Element:
     steps = _known(shown.span)
     layers = [[step.outcomes.get(mood, 0) for step in steps] for mood in OUTCOMES]
     most = max((step.exchanges for step in steps), default=0)
-    peak = f"at most {number(most)} in {_a(shown.step)}"
+    peak = f"at most {number(most)} in {_a(shown.step)}" if most else "none"
     label = f"Exchanges by outcome: {number(shown.span.total.exchanges)} together, {peak}"
     return _Chart(shown, "Exchanges", peak, label, layers, [mood.value for mood in OUTCOMES])
 
@@ -142,7 +150,7 @@ def _exchanges(shown: _Shown) -> Element:
 def _relayed(shown: _Shown) -> Element:
     steps = _known(shown.span)
     most = max((step.relayed for step in steps), default=0)
-    peak = f"at most {size(most)} in {_a(shown.step)}"
+    peak = f"at most {size(most)} in {_a(shown.step)}" if most else "nothing"
     label = f"Bytes relayed: {size(shown.span.total.relayed)} together, {peak}"
     layers = [[step.relayed for step in steps]]
     return _Chart(shown, "Relayed", peak, label, layers, ["bytes"])

@@ -54,8 +54,8 @@ def duration(seconds: float) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """In percent; a dash where there is nothing to have a share of."""
-    return f"{100 * part / whole:.0f}{_TIGHT}%" if whole else "–"
+    """In percent; `whole` is not 0."""
+    return f"{100 * part / whole:.0f}{_TIGHT}%"
 
 
 def moment(at: float) -> str:

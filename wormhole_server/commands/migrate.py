@@ -1,0 +1,72 @@
+"""
+`wormhole-server migrate`: bring the database to this program's schema without serving, or say what that
+would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL
+
+from wormhole_server.commands.command import Arguments, Command, Parameter, Status, Terminal
+from wormhole_server.database_url import masked
+from wormhole_server.errors import StartError
+from wormhole_server.sources import Loaded
+
+if TYPE_CHECKING:
+    from wormhole_server.migrate import Plan
+
+
+def _migrate(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:
+    # Alembic is what no other command should have to wait for.
+    from rendezvous.database import open_engine  # noqa: PLC0415
+    from wormhole_server.migrate import migrate, plan  # noqa: PLC0415
+
+    url = loaded.settings.database
+    engine = open_engine(url)
+    try:
+        if "--dry-run" in arguments:
+            lines = list(_told(plan(engine), url))
+        else:
+            done = migrate(engine)
+            lines = [f"{done[0].upper()}{done[1:]}." if done else _nothing(url)]
+    except StartError as error:
+        terminal.say(str(error))
+        return Status.FAILED
+    finally:
+        engine.dispose()
+    for line in lines:
+        print(line, file=terminal.out)
+    return Status.OK
+
+
+def _told(would: Plan, url: URL) -> Iterator[str]:
+    where = masked(url)
+    if not would.steps:
+        yield _nothing(url)
+        return
+    if would.current is None:
+        yield f"{where} has no tables; they would be made, with schema {would.newest}, in these steps:"
+    else:
+        yield f"{where} has schema {would.current}; these steps would bring it to {would.newest}:"
+    for step in would.steps:
+        yield f"  {step.revision}  {step.summary}"
+    if would.copy is not None:
+        again = ", in place of the one that is there" if would.copy.exists() else ""
+        yield f"A copy of the file would be kept in {would.copy} before{again}."
+    elif would.current is not None:
+        yield "PostgreSQL takes back a step that fails; make a backup before: wormhole-server backup"
+
+
+def _nothing(url: URL) -> str:
+    return f"{masked(url)} has the schema that this program needs; there is nothing to do."
+
+
+MIGRATE = Command(
+    "migrate",
+    "Bring the database to this program's schema, as every start of the server does.",
+    _migrate,
+    (Parameter("--dry-run", "Say what would be done, and change nothing."),),
+)
