@@ -110,7 +110,9 @@ class Ready(Page):
             if self._was_ready:
                 self._was_ready = False
                 _log.warn("Not ready: {why}", why=type(failure.value).__name__)
-            later.text(503, "The server is not ready: its database does not answer.")
+            later.text(
+                503, "The server is not ready: its database does not answer, or takes nothing."
+            )
 
         self._check().addCallbacks(ready, not_ready)
         return NOT_DONE_YET

@@ -112,7 +112,6 @@ def gallery(*, empty: bool = False) -> Gallery:
             now=lambda: Now(0, 0, 0) if empty else Now(37, 2, 5),
             counted=lambda: traffic.counted,
             read_days=days,
-            blur_seconds=lambda: None,
             several=not empty,
         ),
         status=True,

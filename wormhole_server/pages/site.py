@@ -32,7 +32,6 @@ class Sources:
     :ivar now: who is here.
     :ivar counted: everything since the process began.
     :ivar read_days: what the records say of the days from one on.
-    :ivar blur_seconds: what usage records are blurred to.
     :ivar several: whether other instances may write to the same database.
     """
 
@@ -42,7 +41,6 @@ class Sources:
     now: Callable[[], Now]
     counted: Callable[[], Tally]
     read_days: Callable[[int], Deferred[Days]]
-    blur_seconds: Callable[[], float | None]
     several: bool
 
 
@@ -53,6 +51,7 @@ class Pages:
     :param steady: runs timers and measures durations.
     :param day: seconds since the epoch, for what is written down.
     :param status: whether there is a status page.
+    :ivar blur_seconds: what usage records are blurred to, and so the least that a step may show.
     :ivar root: the page at /, with the others below it.
     """
 
@@ -67,6 +66,7 @@ class Pages:
         self._days = RecentDays(steady, day, sources.read_days)
         self._began = steady.seconds()
         self._has_status = status
+        self.blur_seconds: float | None = None
         self.root: Resource = Home(sources.reach, sources.words, status=status)
         if status:
             board = Board(steady, self._look)
@@ -93,14 +93,13 @@ class Pages:
     async def _snapshot(self) -> Snapshot:
         days = await self._days()
         sources, now = self._sources, self._day()
-        blur_seconds = sources.blur_seconds()
         return Snapshot(
             at=now,
             uptime_seconds=self._steady.seconds() - self._began,
             version=sources.version,
             now=sources.now(),
-            minutes=blurred(self._history.minutes(now), blur_seconds),
-            hours=blurred(self._history.hours(now), blur_seconds),
-            days=blurred(days, blur_seconds),
+            minutes=blurred(self._history.minutes(now), self.blur_seconds),
+            hours=blurred(self._history.hours(now), self.blur_seconds),
+            days=blurred(days, self.blur_seconds),
             several=sources.several,
         )

@@ -30,7 +30,6 @@ class StatusTests(SynchronousTestCase):
         self.clock = Clock()
         self.counted = Tally()
         self.asked: list[Deferred[Days]] = []
-        self.blur_seconds: float | None = None
         self.site = self.make()
 
     def make(self, *, status: bool = True, several: bool = False) -> PrivateSite:
@@ -45,7 +44,6 @@ class StatusTests(SynchronousTestCase):
                 now=lambda: Now(12, 3, 4),
                 counted=lambda: self.counted,
                 read_days=self.read_days,
-                blur_seconds=lambda: self.blur_seconds,
                 several=several,
             ),
             status=status,
@@ -159,7 +157,7 @@ class StatusTests(SynchronousTestCase):
             (3600.0, {"hours"}),
             (7200.0, set()),
         ):
-            self.blur_seconds = blur_seconds
+            self.pages.blur_seconds = blur_seconds
             self.clock.advance(60.0)
             found = self.json()
             shown = {name for name in ("minutes", "hours") if found[name] is not None}
