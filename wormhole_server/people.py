@@ -25,6 +25,7 @@ from wormhole_server.paste import local_host
 from wormhole_server.reach import Listener, Public, Reach, reach, reach_of_visitor
 from wormhole_server.settings import Settings
 from wormhole_server.version import VERSION
+from wormhole_server.web import came_securely
 
 
 class Reachable:
@@ -85,6 +86,7 @@ def people_pages(
         version=VERSION,
         reach=reachable.of_visitor,
         words=lambda: rendezvous.welcome,
+        came_securely=came_securely,
         now=now,
         counted=metrics.tally,
         read_days=read,

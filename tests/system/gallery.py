@@ -109,6 +109,7 @@ def gallery(*, empty: bool = False) -> Gallery:
             words=lambda: Welcome(
                 motd=None if empty else "On 1 May this server moves; nothing to do."
             ),
+            came_securely=lambda request: True,
             now=lambda: Now(0, 0, 0) if empty else Now(37, 2, 5),
             counted=lambda: traffic.counted,
             read_days=days,

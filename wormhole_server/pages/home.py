@@ -47,6 +47,7 @@ class Home(Page):
     :param reach: where the one who asks reaches this server, by the `Host` of the request and by whether it
         came through TLS.
     :param words: what the operator tells clients.
+    :param came_securely: whether somebody has come through TLS.
     :param status: whether there is a page at /status.
     """
 
@@ -54,10 +55,12 @@ class Home(Page):
         self,
         reach: Callable[[str | None, bool], Reach],
         words: Callable[[], Words],
+        came_securely: Callable[[Request], bool],
         *,
         status: bool,
     ) -> None:
         super().__init__()
+        self._came_securely = came_securely
         self._reach = reach
         self._words = words
         self._status = status
@@ -70,7 +73,7 @@ class Home(Page):
         """In the form that is asked for."""
         host = request.getHeader(b"host")
         name = None if host is None else host.decode("latin-1")
-        programs = clients(self._reach(name, bool(request.isSecure())))
+        programs = clients(self._reach(name, self._came_securely(request)))
         words = self._words()
         allow_nothing(request)
         request.setHeader(b"vary", b"Accept")

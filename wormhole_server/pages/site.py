@@ -12,6 +12,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from wormhole_server.pages.days import Days, RecentDays
 from wormhole_server.pages.home import Home, Words
@@ -29,6 +30,7 @@ class Sources:
 
     :ivar reach: see `Home`.
     :ivar words: what the operator tells clients.
+    :ivar came_securely: whether somebody has come through TLS.
     :ivar now: who is here.
     :ivar counted: everything since the process began.
     :ivar read_days: what the records say of the days from one on.
@@ -38,6 +40,7 @@ class Sources:
     version: str
     reach: Callable[[str | None, bool], Reach]
     words: Callable[[], Words]
+    came_securely: Callable[[Request], bool]
     now: Callable[[], Now]
     counted: Callable[[], Tally]
     read_days: Callable[[int], Deferred[Days]]
@@ -67,7 +70,9 @@ class Pages:
         self._began = steady.seconds()
         self._has_status = status
         self.blur_seconds: float | None = None
-        self.root: Resource = Home(sources.reach, sources.words, status=status)
+        self.root: Resource = Home(
+            sources.reach, sources.words, sources.came_securely, status=status
+        )
         if status:
             board = Board(steady, self._look)
             self.root.putChild(b"status", Status(board))

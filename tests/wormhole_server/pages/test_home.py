@@ -56,13 +56,13 @@ class HomeTests(SynchronousTestCase):
         """A server on the usual ports."""
         self.public = Public()
         self.words = Welcome()
+        self.secure = False
         self.site = self.make(status=True)
 
     def make(self, *, status: bool) -> PrivateSite:
         """A site with nothing but this page."""
-        return PrivateSite(
-            "Test", Clock(), Home(self.reach, lambda: self.words, status=status), 10.0
-        )
+        home = Home(self.reach, lambda: self.words, lambda _: self.secure, status=status)
+        return PrivateSite("Test", Clock(), home, 10.0)
 
     def reach(self, host: str | None, secure: bool) -> Reach:
         """As the service does it."""
@@ -88,6 +88,11 @@ class HomeTests(SynchronousTestCase):
             commands,
         )
         self.assertIn("wormhole-william --relay-url=ws://w.example.org:4000/v1 receive", commands)
+
+    def test_tls(self) -> None:
+        """Who came through TLS is told to come back through it."""
+        self.secure = True
+        self.assertIn("--relay-url=wss://w.example.org/v1 ", self.commands("w.example.org")[0])
 
     def test_curl(self) -> None:
         """Who does not ask for HTML gets text with the same commands."""

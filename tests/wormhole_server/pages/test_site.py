@@ -41,6 +41,7 @@ class StatusTests(SynchronousTestCase):
                 version="1.2.3",
                 reach=lambda host, secure: Reach(None, None),
                 words=Welcome,
+                came_securely=lambda request: False,
                 now=lambda: Now(12, 3, 4),
                 counted=lambda: self.counted,
                 read_days=self.read_days,
