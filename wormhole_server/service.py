@@ -33,9 +33,12 @@ from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server import descriptors
+from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
 from wormhole_server.endpoints import Endpoint
 from wormhole_server.errors import StartError
+from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
@@ -132,6 +135,7 @@ class ServerService(MultiService):
             check=self._rendezvous.check_database,
             request_seconds=settings.open_handshake_timeout,
         )
+        self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
         metrics.files.configuration_loaded(day)
         self._configuration = Configuration(
             loaded, [self._change, *parts], self._configuration_read_again
@@ -187,8 +191,12 @@ class ServerService(MultiService):
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            ("rendezvous", settings.rendezvous, self._web),
-            ("transit", settings.transit, TransitFactory(self._relay)),
+            ("rendezvous", settings.rendezvous, self._gates.before(self._web, Entrance.RENDEZVOUS)),
+            (
+                "transit",
+                settings.transit,
+                self._gates.before(TransitFactory(self._relay), Entrance.TRANSIT),
+            ),
             ("metrics", settings.metrics, figures),
         )
 
@@ -215,6 +223,7 @@ class ServerService(MultiService):
             ) from error
         except Exception as error:  # an endpoint's plugin may raise whatever it likes
             raise StartError(f"{name}: cannot listen on {endpoint}: {error}") from error
+        self._gates.mind(port, Entrance(name))
         self._ports.append(port)
         return Listener(endpoint, port.getHost())
 
@@ -245,6 +254,7 @@ class ServerService(MultiService):
         self._relay.limits = relay_limits(settings)
         self._rendezvous.change(**rendezvous_terms(settings))
         self._web.allow(settings.open_handshake_timeout)
+        self._gates.change(settings)
         for keeper in self._keepers:
             keeper.blur_seconds = settings.blur_usage
 
