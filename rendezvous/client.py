@@ -234,6 +234,7 @@ class Client:
             self._rendezvous.doubt()
             refusal = Refusal(ErrorKind.OUTCOME_UNKNOWN)
         elif isinstance(refusal, LedgerUnavailable):
+            self._rendezvous.condition.refused()
             refusal = Refusal(ErrorKind.UNAVAILABLE)
         elif not isinstance(refusal, Refusal):
             self._log_broken(failure)

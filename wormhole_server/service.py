@@ -33,9 +33,12 @@ from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server import descriptors
+from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
 from wormhole_server.endpoints import Endpoint, endpoint_kind
 from wormhole_server.errors import StartError
+from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
@@ -135,6 +138,7 @@ class ServerService(MultiService):
             check=self._rendezvous.check_database,
             request_seconds=settings.open_handshake_timeout,
         )
+        self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
         metrics.files.configuration_loaded(day)
         self._configuration = Configuration(
             loaded, [self._change, *parts], self._configuration_read_again
@@ -233,9 +237,12 @@ class ServerService(MultiService):
         return tls.tcp, keeper.before(factory, self._reactor)
 
     async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
-        beneath, outermost = self._behind_tls(name, endpoint, factory)
+        beneath, factory = self._behind_tls(name, endpoint, factory)
+        if name != "metrics":
+            # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
+            factory = self._gates.before(factory, Entrance(name))
         try:
-            port = await serverFromString(self._reactor, beneath).listen(outermost)
+            port = await serverFromString(self._reactor, beneath).listen(factory)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(
@@ -244,6 +251,7 @@ class ServerService(MultiService):
             ) from error
         except Exception as error:  # an endpoint's plugin may raise whatever it likes
             raise StartError(f"{name}: cannot listen on {endpoint}: {error}") from error
+        self._gates.mind(port, Entrance(name))
         self._ports.append(port)
         return Listener(endpoint, port.getHost())
 
@@ -279,6 +287,7 @@ class ServerService(MultiService):
         self._relay.limits = relay_limits(settings)
         self._rendezvous.change(**rendezvous_terms(settings))
         self._web.allow(settings.open_handshake_timeout)
+        self._gates.change(settings)
         for keeper in self._keepers:
             keeper.blur_seconds = settings.blur_usage
 
