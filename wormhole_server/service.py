@@ -44,8 +44,9 @@ from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
 from wormhole_server.metrics_site import LiveCounts, metrics_site
 from wormhole_server.migrate import migrate
-from wormhole_server.paste import local_host, paste_line
-from wormhole_server.reach import Listener, Public, reach
+from wormhole_server.paste import paste_line
+from wormhole_server.people import Reachable, people_pages
+from wormhole_server.reach import Listener
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.relay_observer import Recording
 from wormhole_server.reload import Configuration, Outcome, Reloader
@@ -131,11 +132,26 @@ class ServerService(MultiService):
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = RendezvousFactory(self._rendezvous, **websocket_terms(settings))
+        self._listening: dict[str, Sequence[Listener]] = {}
+        self._reachable = Reachable(settings, self._listening)
+        self._pages = people_pages(
+            reactor,
+            day,
+            settings,
+            self._engine,
+            reachable=self._reachable,
+            rendezvous=self._rendezvous,
+            clients=self._clients,
+            relay=self._relay,
+            metrics=metrics,
+            several=self._listener is not None,
+        )
         self._web = web_site(
             reactor,
             rendezvous=self._clients,
             relay=TransitWebSocketFactory(self._relay, reactor),
             check=self._rendezvous.check_database,
+            root=self._pages.root,
             request_seconds=settings.open_handshake_timeout,
         )
         self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
@@ -159,10 +175,10 @@ class ServerService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
-        rendezvous, transit, metrics = [
-            [await self._listen(name, endpoint, factory) for endpoint in endpoints]
-            for name, endpoints, factory in self._doors()
-        ]
+        for name, endpoints, factory in self._doors():
+            self._listening[name] = [
+                await self._listen(name, endpoint, factory) for endpoint in endpoints
+            ]
         self._prepare_links()
         done = migrate(self._engine)
         try:
@@ -181,8 +197,9 @@ class ServerService(MultiService):
         self._rendezvous.start()
         self._lag.start()
         self._reloader.start()
+        self._pages.start()
         _tune_interpreter()
-        self._tell(rendezvous, transit, metrics)
+        self._tell()
         if done is not None:
             _log.info("Database: {done}.", done=done)
 
@@ -255,20 +272,13 @@ class ServerService(MultiService):
         self._ports.append(port)
         return Listener(endpoint, port.getHost())
 
-    def _tell(
-        self,
-        rendezvous: Sequence[Listener],
-        transit: Sequence[Listener],
-        metrics: Sequence[Listener],
-    ) -> None:
-        settings = self._settings
-        public = Public(settings.public_host, settings.public_url, settings.public_transit)
-        line = paste_line(reach(rendezvous, transit, public, local_host))
+    def _tell(self) -> None:
+        line = paste_line(self._reachable.from_outside())
         if line is not None:
             _log.info("Ready. On the other machine: {line}", line=line)
         else:
             _log.info("Ready.")
-        for listener in metrics:
+        for listener in self._listening["metrics"]:
             host = getattr(listener.address, "host", None)
             if host is not None:
                 place = f"[{host}]" if ":" in host else host
@@ -290,6 +300,7 @@ class ServerService(MultiService):
         self._gates.change(settings)
         for keeper in self._keepers:
             keeper.blur_seconds = settings.blur_usage
+        self._pages.blur_seconds = settings.blur_usage
 
     def _configuration_read_again(self, outcome: Outcome) -> None:
         files = self._metrics.files
@@ -305,6 +316,7 @@ class ServerService(MultiService):
         if self._forget_hangup is not None:
             self._forget_hangup()
         self._lag.stop()
+        self._pages.stop()
         self._rendezvous.stop()
         self._clients.go_away()
         gone: list[Deferred[None]] = [self._relay.close_all(), self._clients.when_empty()]
