@@ -36,7 +36,7 @@ from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_server import descriptors
 from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
-from wormhole_server.endpoints import Endpoint, why_not
+from wormhole_server.endpoints import Endpoint, endpoint_kind, why_not
 from wormhole_server.errors import StartError
 from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
@@ -56,6 +56,9 @@ from wormhole_server.shutdown import Plan, Shutdown
 from wormhole_server.sources import Loaded
 from wormhole_server.systemd import Notifier, Watchdog
 from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
+from wormhole_server.tls.certificate import CertificateError
+from wormhole_server.tls.endpoint import parse_tls_endpoint
+from wormhole_server.tls.keeper import Keeper
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
@@ -178,6 +181,7 @@ class ServerService(MultiService):
             loaded, [self._change, *parts], self._configuration_read_again
         )
         self._reloader = Reloader(reactor, [self._configuration])
+        self._certificates: list[Keeper] = []
         self._forget_hangup: Callable[[], None] | None = None
 
     @property
@@ -244,16 +248,8 @@ class ServerService(MultiService):
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            (
-                Entrance.RENDEZVOUS,
-                settings.rendezvous,
-                self._gates.before(self._web, Entrance.RENDEZVOUS),
-            ),
-            (
-                Entrance.TRANSIT,
-                settings.transit,
-                self._gates.before(TransitFactory(self._relay), Entrance.TRANSIT),
-            ),
+            (Entrance.RENDEZVOUS, settings.rendezvous, self._web),
+            (Entrance.TRANSIT, settings.transit, TransitFactory(self._relay)),
             (Entrance.METRICS, settings.metrics, figures),
         )
 
@@ -269,12 +265,40 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
+    def _behind_tls(
+        self, name: str, endpoint: Endpoint, factory: IProtocolFactory
+    ) -> tuple[str, IProtocolFactory]:
+        """What is to listen, and on which endpoint: TLS is ours, and its port one for TCP."""
+        if endpoint_kind(endpoint) != "ssl":
+            return endpoint, factory
+        tls = parse_tls_endpoint(endpoint)
+        number = 1 + sum(keeper.option == name for keeper in self._certificates)
+        try:
+            keeper = Keeper(
+                name,
+                number,
+                tls.files,
+                self._day,
+                self._metrics.files,
+                # The relay's stream has no name that a client could ask for.
+                () if name == "transit" else (b"http/1.1",),
+            )
+        except CertificateError as error:
+            raise StartError(f"{name}: {error}") from error
+        self._certificates.append(keeper)
+        self._reloader.add(keeper)
+        return tls.tcp, keeper.before(factory, self._reactor)
+
     async def _listen(
         self, entrance: Entrance, endpoint: Endpoint, factory: IProtocolFactory
     ) -> Listener:
         name = entrance.value
+        beneath, factory = self._behind_tls(name, endpoint, factory)
+        if entrance is not Entrance.METRICS:
+            # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
+            factory = self._gates.before(factory, entrance)
         try:
-            port = await serverFromString(self._reactor, endpoint).listen(factory)
+            port = await serverFromString(self._reactor, beneath).listen(factory)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(
@@ -300,7 +324,12 @@ class ServerService(MultiService):
             if host is not None:
                 place = f"[{host}]" if ":" in host else host
                 port = getattr(listener.address, "port", None)
-                _log.info("Metrics: http://{place}:{port}/metrics", place=place, port=port)
+                _log.info(
+                    "Metrics: {scheme}://{place}:{port}/metrics",
+                    scheme="https" if endpoint_kind(listener.endpoint) == "ssl" else "http",
+                    place=place,
+                    port=port,
+                )
 
     def _change(self, settings: Settings) -> None:
         """Let other settings hold while the server runs."""
