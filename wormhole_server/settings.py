@@ -274,6 +274,16 @@ class Settings:
         ),
     )
 
+    status_page: bool = attrs.field(
+        default=True,
+        metadata=option(
+            kinds.SWITCH,
+            Group.CLIENTS,
+            "Show at /status how the server is doing, in sums that say nothing of a single client; "
+            "none of them is finer than blur-usage.",
+        ),
+    )
+
     # -- Rendezvous: limits ----------------------------------------------------------------------
 
     # Clients send a few hundred bytes; the largest honest message, a list of hints, is some KiB.
