@@ -167,7 +167,7 @@ class TransitWebSocket(WebSocketServerProtocol):
             self._pongs = 0
         if self._pongs < _MOST_PONGS:
             self._pongs += 1
-            self.sendPong(payload)
+            self.sendPong(payload)  # type: ignore[no-untyped-call]
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:  # noqa: N802, N803
         """The peer closes, or answers that we do."""
