@@ -36,7 +36,7 @@ from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_server import descriptors
 from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
-from wormhole_server.endpoints import Endpoint
+from wormhole_server.endpoints import Endpoint, endpoint_kind
 from wormhole_server.errors import StartError
 from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
@@ -53,6 +53,9 @@ from wormhole_server.reload import Configuration, Outcome, Reloader
 from wormhole_server.settings import Settings, TransitLink
 from wormhole_server.sources import Loaded
 from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
+from wormhole_server.tls.certificate import CertificateError
+from wormhole_server.tls.endpoint import parse_tls_endpoint
+from wormhole_server.tls.keeper import Keeper
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
@@ -157,6 +160,7 @@ class ServerService(MultiService):
             loaded, [self._change, *parts], self._configuration_read_again
         )
         self._reloader = Reloader(reactor, [self._configuration])
+        self._certificates: list[Keeper] = []
         self._forget_hangup: Callable[[], None] | None = None
 
     def startService(self) -> None:
@@ -208,12 +212,8 @@ class ServerService(MultiService):
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            ("rendezvous", settings.rendezvous, self._gates.before(self._web, Entrance.RENDEZVOUS)),
-            (
-                "transit",
-                settings.transit,
-                self._gates.before(TransitFactory(self._relay), Entrance.TRANSIT),
-            ),
+            ("rendezvous", settings.rendezvous, self._web),
+            ("transit", settings.transit, TransitFactory(self._relay)),
             ("metrics", settings.metrics, figures),
         )
 
@@ -229,9 +229,37 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
-    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+    def _behind_tls(
+        self, name: str, endpoint: Endpoint, factory: IProtocolFactory
+    ) -> tuple[str, IProtocolFactory]:
+        """What is to listen, and on which endpoint: TLS is ours, and its port one for TCP."""
+        if endpoint_kind(endpoint) != "ssl":
+            return endpoint, factory
+        tls = parse_tls_endpoint(endpoint)
+        number = 1 + sum(keeper.option == name for keeper in self._certificates)
         try:
-            port = await serverFromString(self._reactor, endpoint).listen(factory)
+            keeper = Keeper(
+                name,
+                number,
+                tls.files,
+                self._day,
+                self._metrics.files,
+                # The relay's stream has no name that a client could ask for.
+                () if name == "transit" else (b"http/1.1",),
+            )
+        except CertificateError as error:
+            raise StartError(f"{name}: {error}") from error
+        self._certificates.append(keeper)
+        self._reloader.add(keeper)
+        return tls.tcp, keeper.before(factory, self._reactor)
+
+    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+        beneath, factory = self._behind_tls(name, endpoint, factory)
+        if name != "metrics":
+            # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
+            factory = self._gates.before(factory, Entrance(name))
+        try:
+            port = await serverFromString(self._reactor, beneath).listen(factory)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(
@@ -255,7 +283,12 @@ class ServerService(MultiService):
             if host is not None:
                 place = f"[{host}]" if ":" in host else host
                 port = getattr(listener.address, "port", None)
-                _log.info("Metrics: http://{place}:{port}/metrics", place=place, port=port)
+                _log.info(
+                    "Metrics: {scheme}://{place}:{port}/metrics",
+                    scheme="https" if endpoint_kind(listener.endpoint) == "ssl" else "http",
+                    place=place,
+                    port=port,
+                )
 
     def _change(self, settings: Settings) -> None:
         """Let other settings hold while the server runs."""
