@@ -26,7 +26,9 @@ def configuration(case: Case) -> Iterator[Finding]:
     origins = case.loaded.origins.values()
     file = f" from {case.settings.config}" if case.settings.config else ", without a file"
     changed = sum(origin != "default" for origin in origins)
-    yield ok("configuration", f"is right{file}; {changed} of {len(origins)} settings are not default")
+    yield ok(
+        "configuration", f"is right{file}; {changed} of {len(origins)} settings are not default"
+    )
 
 
 CHECKS: Sequence[Check] = (

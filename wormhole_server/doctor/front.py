@@ -34,7 +34,8 @@ _STATUS_MENDS = {
     503: "the proxy takes the server for dead: look at wormhole-server health on its machine",
 }
 _UPGRADE_MEND = (
-    "let the proxy pass on the Upgrade and Connection headers, over HTTP/1.1; deploy/ has files that do"
+    "let the proxy pass on the Upgrade and Connection headers, over HTTP/1.1; "
+    "deploy/ has files that do"
 )
 
 
@@ -76,7 +77,7 @@ def front(case: Case) -> Iterator[Finding]:
             "clients are told an error and give up, as --signal-error says",
             "take signal-error out of the configuration to open the server again",
         )
-    yield _address(found)
+    yield address(found)
     yield from _believed(url)
     yield from _date(case, url)
 
@@ -95,7 +96,7 @@ def certificate(what: str, ends: float, now: float) -> Finding:
     return ok("certificate", f"{what}: expires in {days:.0f} days")
 
 
-def _address(found: Visit) -> Finding:
+def address(found: Visit) -> Finding:
     """Whether the server knows clients by their own addresses."""
     said = (found.welcome or {}).get("your-address")
     values = said if isinstance(said, dict) else {}

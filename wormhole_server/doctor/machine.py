@@ -33,7 +33,9 @@ def descriptors(case: Case) -> Iterator[Finding]:
     whose = "the server" if running is not None else "a process started here"
     need = case.clients + _OWN_DESCRIPTORS
     if limit in (resource.RLIM_INFINITY, 0) or limit >= need:
-        yield ok("file descriptors", f"{whose} may open {_count(limit)}; {case.clients:,} clients fit")
+        yield ok(
+            "file descriptors", f"{whose} may open {_count(limit)}; {case.clients:,} clients fit"
+        )
     else:
         yield warning(
             "file descriptors",

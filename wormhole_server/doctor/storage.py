@@ -34,7 +34,14 @@ _LARGE_LOG = 64 * _MIB
 # Their locks, or their flushes, are not what SQLite builds upon.
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs")
 
-_TABLES = ("nameplates", "mailboxes", "messages", "nameplate_usage", "mailbox_usage", "client_usage")
+_TABLES = (
+    "nameplates",
+    "mailboxes",
+    "messages",
+    "nameplate_usage",
+    "mailbox_usage",
+    "client_usage",
+)
 
 
 def storage(case: Case) -> Iterator[Finding]:
@@ -60,7 +67,9 @@ def storage(case: Case) -> Iterator[Finding]:
 
 
 def _count(connection: Connection, table: str) -> int:
-    return int(connection.execute(sa.select(sa.func.count()).select_from(sa.table(table))).scalar_one())
+    return int(
+        connection.execute(sa.select(sa.func.count()).select_from(sa.table(table))).scalar_one()
+    )
 
 
 def _schema(revision: str) -> Finding:
@@ -119,7 +128,9 @@ def _disk(path: Path) -> Finding:
     free = shutil.disk_usage(path.parent).free
     shown = f"{free // _MIB:,} MiB are free for {path.name} in {path.parent}"
     if free < _LITTLE_DISK:
-        return failure("disk", shown, "make room: without any, every command of a client is refused")
+        return failure(
+            "disk", shown, "make room: without any, every command of a client is refused"
+        )
     if free < _ENOUGH_DISK:
         return warning("disk", shown, "make room, or keep usage records for less (usage-retention)")
     return ok("disk", shown)
