@@ -33,22 +33,29 @@ from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server import descriptors
+from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
-from wormhole_server.endpoints import Endpoint
+from wormhole_server.endpoints import Endpoint, endpoint_kind
 from wormhole_server.errors import StartError
+from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
 from wormhole_server.metrics_site import LiveCounts, metrics_site
 from wormhole_server.migrate import migrate
-from wormhole_server.paste import local_host, paste_line
-from wormhole_server.reach import Listener, Public, reach
+from wormhole_server.paste import paste_line
+from wormhole_server.people import Reachable, people_pages
+from wormhole_server.reach import Listener
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.relay_observer import Recording
 from wormhole_server.reload import Configuration, Outcome, Reloader
 from wormhole_server.settings import Settings, TransitLink
 from wormhole_server.sources import Loaded
 from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
+from wormhole_server.tls.certificate import CertificateError
+from wormhole_server.tls.endpoint import parse_tls_endpoint
+from wormhole_server.tls.keeper import Keeper
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
@@ -125,18 +132,35 @@ class ServerService(MultiService):
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = RendezvousFactory(self._rendezvous, **websocket_terms(settings))
+        self._listening: dict[str, Sequence[Listener]] = {}
+        self._reachable = Reachable(settings, self._listening)
+        self._pages = people_pages(
+            reactor,
+            day,
+            settings,
+            self._engine,
+            reachable=self._reachable,
+            rendezvous=self._rendezvous,
+            clients=self._clients,
+            relay=self._relay,
+            metrics=metrics,
+            several=self._listener is not None,
+        )
         self._web = web_site(
             reactor,
             rendezvous=self._clients,
             relay=TransitWebSocketFactory(self._relay, reactor),
             check=self._rendezvous.check_database,
+            root=self._pages.root,
             request_seconds=settings.open_handshake_timeout,
         )
+        self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
         metrics.files.configuration_loaded(day)
         self._configuration = Configuration(
             loaded, [self._change, *parts], self._configuration_read_again
         )
         self._reloader = Reloader(reactor, [self._configuration])
+        self._certificates: list[Keeper] = []
         self._forget_hangup: Callable[[], None] | None = None
 
     def startService(self) -> None:
@@ -151,10 +175,10 @@ class ServerService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
-        rendezvous, transit, metrics = [
-            [await self._listen(name, endpoint, factory) for endpoint in endpoints]
-            for name, endpoints, factory in self._doors()
-        ]
+        for name, endpoints, factory in self._doors():
+            self._listening[name] = [
+                await self._listen(name, endpoint, factory) for endpoint in endpoints
+            ]
         self._prepare_links()
         done = migrate(self._engine)
         try:
@@ -173,8 +197,9 @@ class ServerService(MultiService):
         self._rendezvous.start()
         self._lag.start()
         self._reloader.start()
+        self._pages.start()
         _tune_interpreter()
-        self._tell(rendezvous, transit, metrics)
+        self._tell()
         if done is not None:
             _log.info("Database: {done}.", done=done)
 
@@ -204,9 +229,37 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
-    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+    def _behind_tls(
+        self, name: str, endpoint: Endpoint, factory: IProtocolFactory
+    ) -> tuple[str, IProtocolFactory]:
+        """What is to listen, and on which endpoint: TLS is ours, and its port one for TCP."""
+        if endpoint_kind(endpoint) != "ssl":
+            return endpoint, factory
+        tls = parse_tls_endpoint(endpoint)
+        number = 1 + sum(keeper.option == name for keeper in self._certificates)
         try:
-            port = await serverFromString(self._reactor, endpoint).listen(factory)
+            keeper = Keeper(
+                name,
+                number,
+                tls.files,
+                self._day,
+                self._metrics.files,
+                # The relay's stream has no name that a client could ask for.
+                () if name == "transit" else (b"http/1.1",),
+            )
+        except CertificateError as error:
+            raise StartError(f"{name}: {error}") from error
+        self._certificates.append(keeper)
+        self._reloader.add(keeper)
+        return tls.tcp, keeper.before(factory, self._reactor)
+
+    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+        beneath, factory = self._behind_tls(name, endpoint, factory)
+        if name != "metrics":
+            # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
+            factory = self._gates.before(factory, Entrance(name))
+        try:
+            port = await serverFromString(self._reactor, beneath).listen(factory)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(
@@ -215,28 +268,27 @@ class ServerService(MultiService):
             ) from error
         except Exception as error:  # an endpoint's plugin may raise whatever it likes
             raise StartError(f"{name}: cannot listen on {endpoint}: {error}") from error
+        self._gates.mind(port, Entrance(name))
         self._ports.append(port)
         return Listener(endpoint, port.getHost())
 
-    def _tell(
-        self,
-        rendezvous: Sequence[Listener],
-        transit: Sequence[Listener],
-        metrics: Sequence[Listener],
-    ) -> None:
-        settings = self._settings
-        public = Public(settings.public_host, settings.public_url, settings.public_transit)
-        line = paste_line(reach(rendezvous, transit, public, local_host))
+    def _tell(self) -> None:
+        line = paste_line(self._reachable.from_outside())
         if line is not None:
             _log.info("Ready. On the other machine: {line}", line=line)
         else:
             _log.info("Ready.")
-        for listener in metrics:
+        for listener in self._listening["metrics"]:
             host = getattr(listener.address, "host", None)
             if host is not None:
                 place = f"[{host}]" if ":" in host else host
                 port = getattr(listener.address, "port", None)
-                _log.info("Metrics: http://{place}:{port}/metrics", place=place, port=port)
+                _log.info(
+                    "Metrics: {scheme}://{place}:{port}/metrics",
+                    scheme="https" if endpoint_kind(listener.endpoint) == "ssl" else "http",
+                    place=place,
+                    port=port,
+                )
 
     def _change(self, settings: Settings) -> None:
         """Let other settings hold while the server runs."""
@@ -245,8 +297,10 @@ class ServerService(MultiService):
         self._relay.limits = relay_limits(settings)
         self._rendezvous.change(**rendezvous_terms(settings))
         self._web.allow(settings.open_handshake_timeout)
+        self._gates.change(settings)
         for keeper in self._keepers:
             keeper.blur_seconds = settings.blur_usage
+        self._pages.blur_seconds = settings.blur_usage
 
     def _configuration_read_again(self, outcome: Outcome) -> None:
         files = self._metrics.files
@@ -262,6 +316,7 @@ class ServerService(MultiService):
         if self._forget_hangup is not None:
             self._forget_hangup()
         self._lag.stop()
+        self._pages.stop()
         self._rendezvous.stop()
         self._clients.go_away()
         gone: list[Deferred[None]] = [self._relay.close_all(), self._clients.when_empty()]

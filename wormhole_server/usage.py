@@ -162,4 +162,4 @@ class RelayUsage:
 
 def forget_relay_usage(tx: Transaction, cutoff: float) -> bool:
     """Delete some records from before `cutoff`; False where none is left."""
-    return tx.run(_FORGET, the_cutoff=cutoff) > 0
+    return tx.count(_FORGET, the_cutoff=cutoff) > 0

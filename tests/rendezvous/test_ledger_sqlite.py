@@ -331,7 +331,7 @@ class FullDiskTests(SqliteCase):
         runs: list[int] = []
 
         def operation(tx: Transaction) -> None:
-            runs.append(tx.run(orphan))
+            runs.append(tx.count(orphan))
 
         told = self.submit(operation)
         with self.assertRaises(LedgerUnavailable):

@@ -6,7 +6,6 @@ Owns how long each lasts, by the file; what clients are shown is seen from outsi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +14,16 @@ from cryptography import x509
 from wormhole_server.doctor.case import Case
 from wormhole_server.doctor.finding import Finding, failure
 from wormhole_server.doctor.front import certificate
-from wormhole_server.endpoints import Endpoint, endpoint_kind
+from wormhole_server.endpoints import endpoint_kind
+from wormhole_server.tls.endpoint import parse_tls_endpoint
 
 
 def certificates(case: Case) -> Iterator[Finding]:
     """Each file once."""
     settings = case.settings
     endpoints = (*settings.rendezvous, *settings.transit, *settings.metrics)
-    paths = {_path(each) for each in endpoints if endpoint_kind(each) == "ssl"}
-    for path in sorted(paths):
+    tls = [parse_tls_endpoint(each) for each in endpoints if endpoint_kind(each) == "ssl"]
+    for path in sorted({each.files.certificate for each in tls}):
         try:
             own = x509.load_pem_x509_certificate(Path(path).read_bytes())
         except (OSError, ValueError) as error:
@@ -35,17 +35,3 @@ def certificates(case: Case) -> Iterator[Finding]:
             )
         else:
             yield certificate(path, own.not_valid_after_utc.timestamp(), case.now())
-
-
-def _path(endpoint: Endpoint) -> str:
-    """Of the certificate; one file may hold the key as well."""
-    positional: list[str] = []
-    named: dict[str, str] = {}
-    for part in re.split(r"(?<!\\):", endpoint)[1:]:
-        name, is_named, value = part.partition("=")
-        if is_named:
-            named[name] = value
-        else:
-            positional.append(part)
-    named = {**dict(zip(("port", "privateKey", "certKey"), positional, strict=False)), **named}
-    return re.sub(r"\\(.)", r"\1", named.get("certKey", named.get("privateKey", "")))
