@@ -371,7 +371,8 @@ class ServerService(MultiService):
         self._watchdog.stop()
 
     def _reload(self) -> None:
-        if not self.stopping:
+        # One that only starts has read everything just now, and is not to be called ready.
+        if self.started.called and not self.stopping:
             self._notifier.reloading()
             self._reloader.reload()
             self._notifier.ready(_SERVING)
