@@ -14,8 +14,6 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from datetime import datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -23,12 +21,9 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from websockets.exceptions import InvalidStatus
 
+from tests.certificates import Authority
 from tests.end_to_end.processes import BIN, SECONDS, serving, transfer
 from tests.end_to_end.sessions import Session
 from tests.system.fronts import DEPLOY, FRONTS, Certificates, Front, Start, haproxy_v1
@@ -37,51 +32,13 @@ from tests.system.fronts import DEPLOY, FRONTS, Certificates, Front, Start, hapr
 CLIENT = "127.0.0.2"
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """A certificate of `localhost`, and who has signed it."""
     where = tmp_path_factory.mktemp("certificates")
-    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    day = datetime.fromisoformat(
-        subprocess.run(["date", "-uI"], capture_output=True, text=True, check=True).stdout.strip()
-    )
-
-    def signed(name: str, public: Any, *extensions: x509.ExtensionType) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_name(name))
-            .issuer_name(_name("Authority"))
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(day - timedelta(days=1))
-            .not_valid_after(day + timedelta(days=2))
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
-        return builder.sign(authority_key, hashes.SHA256())
-
-    def pem(certificate: x509.Certificate) -> bytes:
-        return certificate.public_bytes(serialization.Encoding.PEM)
-
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-    )
-    made = Certificates(where / "authority.pem", where / "chain.pem", where / "key.pem")
-    authority = x509.BasicConstraints(ca=True, path_length=None)
-    made.authority.write_bytes(pem(signed("Authority", authority_key.public_key(), authority)))
-    made.chain.write_bytes(pem(signed("localhost", key.public_key(), names)))
-    made.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return made
+    authority = Authority()
+    key, chain = authority.issue().write(where)
+    return Certificates(authority.trust(where / "authority.pem"), chain, key)
 
 
 @pytest.fixture
