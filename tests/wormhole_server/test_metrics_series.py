@@ -17,7 +17,7 @@ BOUNDS = (0.0025, 0.5, 1.0, 30.0)
 class SeriesTests(SynchronousTestCase):
     def setUp(self) -> None:
         """As in a server."""
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()
 
     @given(st.lists(st.sampled_from(BOUNDS) | st.floats(0, 100)))
     def test_quick_histogram(self, values: list[float]) -> None:
