@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IAddress
 def describe(peer: IAddress) -> dict[str, object] | None:
     """
     As the protocol has it: `ipv4` or `ipv6`, and `port`; None for what is no address on the internet.
+    The port is 0 where it is not known, as it may be behind a proxy.
 
     A socket that listens on IPv6 alone sees IPv4 clients at mapped addresses; they know themselves by
     the IPv4 one.

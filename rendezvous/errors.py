@@ -55,7 +55,7 @@ class ErrorKind(enum.Enum):
     WRONG_VALUE = "wrong_value", "a value has the wrong type or form"
     PERMISSION_METHOD = "permission_method", "unknown permission method, only 'none' is needed here"
     NO_NAMEPLATE_FREE = "no_nameplate_free", "no nameplate is free, try again later"
-    UNAVAILABLE = "unavailable", "the server cannot reach its database, try again later"
+    UNAVAILABLE = "unavailable", "the server cannot use its database at the moment, try again later"
     OUTCOME_UNKNOWN = (
         "outcome_unknown",
         "the server has lost its database and cannot tell whether this was stored; come back to see",

@@ -193,4 +193,4 @@ FORGET_USAGE = [
 
 def forget_usage(tx: Transaction, cutoff: float) -> bool:
     """Delete some usage records from before `cutoff`; False where none is left."""
-    return sum(tx.run(statement, the_cutoff=cutoff) for statement in FORGET_USAGE) > 0
+    return sum(tx.count(statement, the_cutoff=cutoff) for statement in FORGET_USAGE) > 0

@@ -42,15 +42,19 @@ class Job:
     """
     An operation on its way.
 
+    :ivar lane: jobs of one lane go in order.
     :ivar keys: what it reads and writes, so that two who use one key can take turns.
     :ivar size: the bytes that it holds while it waits.
     :ivar outcome: what it returned, or a Failure.
     """
 
-    __slots__ = ("done", "keys", "operation", "outcome", "size")
+    __slots__ = ("done", "keys", "lane", "operation", "outcome", "size")
 
-    def __init__(self, operation: Operation[Any], keys: Sequence[str], size: int = 0) -> None:
+    def __init__(
+        self, operation: Operation[Any], keys: Sequence[str], size: int = 0, lane: int = 0
+    ) -> None:
         self.operation = operation
+        self.lane = lane
         self.keys = keys
         self.size = size
         self.done: Deferred[Any] = Deferred()
@@ -141,7 +145,7 @@ class Ledger:
             `LedgerUnavailable` if the database does not take it, in which case nothing has happened,
             unless it is `OutcomeUnknown`.
         """
-        job = Job(operation, keys, size)
+        job = Job(operation, keys, size, lane)
         if self._lanes and not self._closed:
             chosen = self._lanes[lane % len(self._lanes)]
             if chosen.waiting < MAX_WAITING and chosen.waiting_bytes + size <= MAX_WAITING_BYTES:

@@ -1,5 +1,5 @@
 """
-Batches on PostgreSQL: everything in a worker thread, since each statement is a round trip.
+Batches on PostgreSQL: everything in a worker thread, since it waits for the network.
 
 Owns one connection, its loss and its return. A batch whose connection breaks is run again on the next
 one; where it broke during the commit itself, the server is asked first whether that commit took place.
@@ -31,7 +31,9 @@ from rendezvous.keys import lock_key
 from rendezvous.ledger import Job, log_failed_batch
 from rendezvous.news import CHANNEL, encode
 from rendezvous.observer import Observer
-from rendezvous.statements import KeyTaken, Transaction
+from rendezvous.pipeline import Pipeline
+from rendezvous.side_by_side import Entangled, SideBySide
+from rendezvous.statements import KeyTaken
 from rendezvous.worker import Worker
 
 _log = Logger()
@@ -43,12 +45,13 @@ AWAY_RETRY_SECONDS = 0.25
 MAX_CONFLICTS = 20
 
 _CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
-_BEGIN = """
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_TAKE_TURNS = """
     SELECT pg_current_xact_id()::text, count(pg_advisory_xact_lock(key))
-    FROM unnest(%(keys)s::bigint[]) AS key
+    FROM unnest($1::bigint[]) AS key
 """
-_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%(key)s)"
-_NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
+_NOTIFY = "SELECT pg_notify($1, $2)"
+_COMMIT = "COMMIT"
 _STATUS = "SELECT pg_xact_status(%(xid)s::xid8)"
 # The time without a crash, on one primary, in which a transaction's number is given once. Statistics
 # begin anew after a crash, and a new primary writes on a new timeline. NULL on a standby.
@@ -58,24 +61,6 @@ _LIFE = """
         left(pg_walfile_name(pg_current_wal_lsn()), 8)
     ) END
 """
-
-
-class _Turns:
-    """The keys that one transaction has the turns of."""
-
-    def __init__(self, cursor: psycopg.Cursor, held: set[int]) -> None:
-        self._cursor = cursor
-        self._held = held
-
-    def try_lock(self, key: str) -> bool:
-        """Take the turn of a key unless another has it."""
-        number = lock_key(key)
-        if number not in self._held:
-            row = self._cursor.execute(_TRY_LOCK, {"key": number}).fetchone()
-            if row is None or not row[0]:
-                return False
-            self._held.add(number)
-        return True
 
 
 class PostgresRunner:
@@ -103,8 +88,9 @@ class PostgresRunner:
         # From here on the worker thread's alone.
         self._proxy: PoolProxiedConnection | None = None
         self._away_since: float | None = None
-        # See `_LIFE`, of the connection.
+        # See `_LIFE` and `Pipeline`, of the connection.
         self._life = ""
+        self._prepared: dict[str, bytes] = {}
         # The transaction whose commit was asked for and not answered, and in which life that was.
         self._unanswered: tuple[str, str] | None = None
 
@@ -144,12 +130,16 @@ class PostgresRunner:
     def _until_committed(self, jobs: Sequence[Job]) -> float:
         """Try until it is done or hopeless; the seconds that the commit took."""
         conflicts = 0
+        together = True
         keys = {lock_key(key) for job in jobs for key in job.keys}
         while True:
             try:
                 if self._was_committed():
                     return 0.0
-                seconds = self._attempt(jobs, keys)
+                seconds = self._attempt(jobs, keys, together=together)
+            except Entangled:
+                self._roll_back()
+                together = False
             except KeyTaken as taken:
                 self._roll_back()
                 keys.add(lock_key(taken.key))
@@ -169,21 +159,24 @@ class PostgresRunner:
                 self._away_since = None
                 return seconds
 
-    def _attempt(self, jobs: Sequence[Job], keys: set[int]) -> float:
-        connection = self._connection()
-        with connection.cursor() as cursor:
-            row = cursor.execute(_BEGIN, {"keys": sorted(keys)}).fetchone()
-            tx = Transaction(cursor, self._engine.dialect, _Turns(cursor, set(keys)).try_lock)
-            for job in jobs:
-                job.run(tx)
-            tx.finish()
-            if tx.news:
-                news = {lock_key(key): newest for key, newest in tx.news.items()}
-                payload = encode(self._instance, news)
-                cursor.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
+    def _attempt(self, jobs: Sequence[Job], keys: set[int], *, together: bool) -> float:
+        with Pipeline(self._connection(), self._prepared) as pipeline:
+            pipeline.ask(_BEGIN)
+            begun = pipeline.ask(_TAKE_TURNS, [sorted(keys)])
+            batch = SideBySide(pipeline, set(keys))
+            for some in [jobs] if together else [[job] for job in jobs]:
+                batch.run(some)
+            if not begun.rows:
+                # Nobody has waited for anything so far.
+                pipeline.exchange()
+            batch.finish()
+            if batch.news:
+                news = {lock_key(key): newest for key, newest in batch.news.items()}
+                pipeline.ask(_NOTIFY, [CHANNEL, encode(self._instance, news)])
             began = self._clock.seconds()
-            self._unanswered = (row[0], self._life) if row else None
-            connection.commit()
+            self._unanswered = begun.rows[0][0], self._life
+            pipeline.ask(_COMMIT)
+            pipeline.exchange()
         self._unanswered = None
         return self._clock.seconds() - began
 
@@ -222,6 +215,7 @@ class PostgresRunner:
                 self._close_broken()
                 raise psycopg.OperationalError("the server is a standby")
             self._life = row[0]
+            self._prepared = {}
             if self._away_since is not None:
                 _log.info("the database is back")
         return cast("psycopg.Connection", self._proxy.driver_connection)

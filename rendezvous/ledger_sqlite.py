@@ -36,12 +36,23 @@ LOCKED_PATIENCE_SECONDS = 30.0
 
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
+# What the operator can do, by SQLite's primary error codes.
+_MENDS = {
+    sqlite3.SQLITE_FULL: "free some space there",
+    sqlite3.SQLITE_READONLY: "see whether its disk has become read-only, and who may write to the file",
+    sqlite3.SQLITE_IOERR: "see whether its disk is full or broken",
+    sqlite3.SQLITE_CORRUPT: "stop the server and restore a backup",
+    sqlite3.SQLITE_NOTADB: "stop the server and restore a backup",
+}
+
+
+def _primary_code(error: Exception) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
 
 def _is_locked(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return (
-        isinstance(error, sqlite3.OperationalError) and code is not None and code & 0xFF in _LOCKED
-    )
+    return isinstance(error, sqlite3.OperationalError) and _primary_code(error) in _LOCKED
 
 
 class SqliteRunner:
@@ -109,7 +120,7 @@ class SqliteRunner:
             self._connection.execute("COMMIT")
         except Exception as error:  # whatever an operation raises concerns its batch only
             return self._failed(error)
-        self._committed(0.0)
+        self._done_with_first(0.0)
         return True
 
     def _commit(self) -> Callable[[], object]:
@@ -127,13 +138,15 @@ class SqliteRunner:
             self._next()
 
     def _finish_commit(self, seconds: float) -> None:
-        self._committed(seconds)
+        self._done_with_first(seconds)
+        if self._complained:
+            self._complained = False
+            _log.info("the database takes what it is given again")
         self._next()
 
-    def _committed(self, seconds: float) -> None:
+    def _done_with_first(self, seconds: float) -> None:
         self._locked_since = None
         self._observer.batch_committed(len(self._batches.popleft()), seconds)
-        self._complained = False
 
     def _failed(self, error: Exception) -> bool:
         """The first batch was not taken; False where it is tried again later."""
@@ -169,10 +182,15 @@ class SqliteRunner:
             self._complain(error)
 
     def _complain(self, error: Exception) -> None:
-        """Once, until a batch has been committed again."""
+        """Once, until something has been stored again: what only reads may go well all the time."""
         if not self._complained:
             self._complained = True
-            _log.error("the database does not take what it is given: {error}", error=error)
+            mend = _MENDS.get(_primary_code(error) or 0)
+            _log.error(
+                "the database does not take what it is given: {error}{mend}",
+                error=error,
+                mend=f"; {mend}" if mend else "",
+            )
 
 
 def _nothing() -> None:

@@ -170,6 +170,9 @@ _first_closes = sa.and_(_M.c.first_side == _P("the_side"), _M.c.first_open)
 _second_closes = sa.and_(
     sa.func.coalesce(_M.c.second_side == _P("the_side"), sa.false()), _M.c.second_open
 )
+_newest_number = sa.func.coalesce(sa.func.max(_S.c.number), sa.literal_column("0"))
+_newest = sa.select(_newest_number).where(_S.c.mailbox_id == _M.c.id)
+_NEWEST = prepare(sa.select(_newest_number).where(_S.c.mailbox_id == _P("the_id")))
 _CLOSE = prepare(
     sa.update(_M)
     .where(*_this_mailbox, sa.or_(_first_closes, _second_closes))
@@ -192,6 +195,7 @@ _CLOSE = prepare(
             _N.c.mailbox == _M.c.mailbox,
         )
         .scalar_subquery(),
+        _newest.scalar_subquery(),
     )
 )
 _DELETE_MAILBOX = prepare(sa.delete(_M).where(_M.c.id == _P("the_id")))
@@ -203,11 +207,7 @@ _DISCARD_MAILBOX = prepare(
 )
 # One statement, for it runs ten times in an exchange. Whoever adds has the mailbox's turn until the commit
 # (see `operations`), so that numbers follow the order of the commits on whichever instance.
-_next_number = (
-    sa.select(sa.func.coalesce(sa.func.max(_S.c.number), sa.literal_column("0")))
-    .where(_S.c.mailbox_id == _M.c.id)
-    .scalar_subquery()
-) + sa.literal_column("1")
+_next_number = _newest.scalar_subquery() + sa.literal_column("1")
 _NEW_MESSAGE = prepare(
     sa.insert(_S)
     .from_select(
@@ -273,7 +273,7 @@ def claim(
         released = plate.second_released
     elif plate.second_side is None:
         tx.take(mailbox_key(app, plate.mailbox))
-        joined = tx.run(
+        joined = tx.count(
             _JOIN_AS_SECOND, the_app=app, the_mailbox=plate.mailbox, the_side=side, now=now
         )
         if not joined:
@@ -375,7 +375,7 @@ def add(
     :param message_id: JSON.
     :raises Refusal: ADD_BEFORE_OPEN, `side` does not have the mailbox open.
     """
-    row = tx.one(
+    row = tx.last(
         _NEW_MESSAGE,
         the_app=app,
         the_mailbox=mailbox,
@@ -411,12 +411,15 @@ def close(
     )
     if row is None:
         return _close_as_stranger(tx, app, side, mailbox)
-    box = Mailbox(*row[:-1])
+    *values, has_nameplate, newest = row
+    box = Mailbox(*values)
     if box.first_open or box.second_open:
         return Closed()
     two = box.second_side is not None
     how = mood_of_mailbox(box.first_mood, box.second_mood, two=two, crowded=box.crowded)
-    return retire_mailbox(tx, box, how, usage, now, has_nameplate=bool(row[-1]))
+    return retire_mailbox(
+        tx, box, how, usage, now, has_nameplate=bool(has_nameplate), newest=newest
+    )
 
 
 def _close_as_stranger(tx: Transaction, app: str, side: str, mailbox: str) -> Closed:
@@ -452,11 +455,13 @@ def retire_mailbox(
     now: float,
     *,
     has_nameplate: bool = True,
+    newest: int | None = None,
 ) -> Closed:
     """
     Remove a mailbox with its messages and the nameplate that still points to it.
 
     :param has_nameplate: False where it is known that none does.
+    :param newest: the number of its newest message, where it is known.
     """
     nameplate_mood = None
     if box.nameplate is not None and has_nameplate:
@@ -466,9 +471,10 @@ def retire_mailbox(
         if plate is not None and plate.mailbox == box.mailbox:
             forced = mood if mood is Mood.PRUNEY else None
             nameplate_mood = retire_nameplate(tx, plate, usage, now, forced)
-    deleted = tx.run(_DELETE_MESSAGES, the_id=box.id)
-    if deleted >= MAX_DELETE_MESSAGES:
-        # There may be more.
+    if newest is None:
+        newest = (tx.one(_NEWEST, the_id=box.id) or (0,))[0]
+    tx.run(_DELETE_MESSAGES, the_id=box.id)
+    if newest > MAX_DELETE_MESSAGES:
         tx.run(_DISCARD_MAILBOX, the_id=box.id)
     tx.run(_DELETE_MAILBOX, the_id=box.id)
     named = box.nameplate is not None

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rendezvous import expiry, mailboxes, requests, schema
+from rendezvous.condition import Condition
 from rendezvous.errors import LedgerUnavailable, Refusal
 from rendezvous.hearing import Hearing
 from rendezvous.heartbeat import Heartbeat
@@ -94,7 +95,6 @@ _COUNTS = prepare(
         sa.select(sa.func.count()).select_from(schema.mailboxes).scalar_subquery(),
     )
 )
-_ALIVE = prepare(sa.select(sa.literal_column("1")))
 
 
 class Rendezvous:
@@ -133,6 +133,7 @@ class Rendezvous:
         self.heartbeat = Heartbeat(
             clock, self.limits.ping_seconds, self.limits.ping_timeout_seconds
         )
+        self.condition = Condition(clock, ledger)
         self.hearing = Hearing(clock, ledger, self.subscriptions, observer, instance)
         self._ledger = ledger
         self._usage = usage or Usage()
@@ -253,23 +254,23 @@ class Rendezvous:
 
     def check_database(self) -> Deferred[None]:
         """
-        Fires when the database has answered and tells of what other instances store.
+        Fires when the database has answered, takes what it is given and tells of what other instances
+        store.
 
         Fails with `LedgerUnavailable` when it does not.
         """
         if self.hearing.deaf_now:
             return fail(LedgerUnavailable("not listening to other instances"))
 
-        def ask(tx: Transaction) -> None:
-            tx.one(_ALIVE)
-
-        return self._ledger.submit(ask)
+        return self.condition.check()
 
     def _unwatched(
         self, operation: Callable[[Transaction], object], lane: int, keys: Sequence[str] = ()
     ) -> None:
         def failed(failure: Failure) -> None:
-            if failure.check(LedgerUnavailable, Refusal) is None:
+            if failure.check(LedgerUnavailable):
+                self.condition.refused()
+            elif failure.check(Refusal) is None:
                 self.observer.internal_error()
                 _log.failure("an operation in the background failed", failure)
 

@@ -35,9 +35,10 @@ class Statement:
 
     def compiled(self, dialect: Dialect) -> tuple[str, Callable[[Parameters], Any]]:
         """The SQL text, and what turns named values into the form that the driver wants."""
-        known = self._compiled.get(dialect.name)
+        style = dialect.name + dialect.paramstyle
+        known = self._compiled.get(style)
         if known is None:
-            known = self._compiled[dialect.name] = self._compile(dialect)
+            known = self._compiled[style] = self._compile(dialect)
         return known
 
     def _compile(self, dialect: Dialect) -> tuple[str, Callable[[Parameters], Any]]:
@@ -101,6 +102,11 @@ class Transaction:
         # What other instances are told at the commit: by key, a mailbox's row and newest message.
         self.news: dict[str, tuple[int, int]] = {}
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other transaction can be under way, so that what was read still holds."""
+        return self._try_lock is _alone
+
     def try_lock(self, key: str) -> bool:
         """Take the turn of `key` (see `Ledger.submit`) until the commit, unless another has it."""
         return self._try_lock(key)
@@ -127,6 +133,13 @@ class Transaction:
         rows = self._cursor.fetchall()
         return rows[0] if rows else None
 
+    def last(self, statement: Statement, **values: Any) -> Row | None:
+        """
+        The only row, or None, for an operation that asks nothing behind it: who waits for its turns need
+        not wait for the answer.
+        """
+        return self.one(statement, **values)
+
     def each(self, statement: Statement, **values: Any) -> Iterator[Row]:
         """Row by row, for who may have enough before the last; ends with the next statement."""
         sql, bind = statement.compiled(self._dialect)
@@ -134,14 +147,19 @@ class Transaction:
         while (row := self._cursor.fetchone()) is not None:
             yield row
 
-    def run(self, statement: Statement, **values: Any) -> int:
-        """Nothing to fetch; the number of rows that it touched."""
+    def run(self, statement: Statement, **values: Any) -> None:
+        """There is nothing to fetch, and nothing to wait for before the commit."""
+        sql, bind = statement.compiled(self._dialect)
+        self._cursor.execute(sql, bind(values))
+
+    def count(self, statement: Statement, **values: Any) -> int:
+        """There is nothing to fetch; the number of rows that it touched."""
         sql, bind = statement.compiled(self._dialect)
         self._cursor.execute(sql, bind(values))
         return self._cursor.rowcount
 
     def many(self, statement: Statement, rows: Iterable[Parameters]) -> None:
-        """The same statement for each of `rows`."""
+        """The same statement for each of `rows`; as `run` otherwise."""
         sql, bind = statement.compiled(self._dialect)
         self._cursor.executemany(sql, [bind(row) for row in rows])
 

@@ -86,6 +86,7 @@ class RendezvousProtocol(WebSocketServerProtocol):
     maxMessagePayloadSize: int  # noqa: N815 - Autobahn's
     utf8validateIncoming: bool  # noqa: N815
     client: Client | None = None
+    came_from: IAddress | None = None
     deaf = False
     direct = False
 
@@ -97,13 +98,14 @@ class RendezvousProtocol(WebSocketServerProtocol):
         """The handshake is over."""
         self.client = self.factory.new_client(self)
         self.direct = isinstance(self.transport, Connection)
+        peer, self.came_from = self.came_from or self.transport.getPeer(), None
         self._forget_handshake()
         self.factory.connections.add(self)
         if self.transport.producer is not None:
             # twisted.web's, where the connection began there.
             self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
-        self.client.greet(self.transport.getPeer())
+        self.client.greet(peer)
 
     def _forget_handshake(self) -> None:
         """
@@ -331,10 +333,11 @@ class RendezvousFactory(WebSocketServerFactory):
         }
         return type("RendezvousConnection", (RendezvousProtocol,), {**options_of_class, **shared})
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002 - Twisted's
-        """A connection for a client."""
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """A connection for a client at `addr`; None: at the other end of the transport."""
         protocol: RendezvousProtocol = self._protocol()
         protocol.factory = self
+        protocol.came_from = addr
         return protocol
 
     def new_client(self, wire: Wire) -> Client:

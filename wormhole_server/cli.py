@@ -18,13 +18,25 @@ from wormhole_server.commands.backup import BACKUP, RESTORE
 from wormhole_server.commands.command import Command, Status, Terminal
 from wormhole_server.commands.configuration import CHECK, SHOW
 from wormhole_server.commands.health import HEALTH
+from wormhole_server.commands.import_usage import IMPORT_USAGE
 from wormhole_server.commands.migrate import MIGRATE
 from wormhole_server.commands.run import RUN
+from wormhole_server.commands.usage import USAGE
 from wormhole_server.errors import ConfigurationError
 from wormhole_server.options import CommandOptions, Versioned
 from wormhole_server.sources import load
 
-COMMANDS: tuple[Command, ...] = (RUN, CHECK, SHOW, HEALTH, BACKUP, RESTORE, MIGRATE)
+COMMANDS: tuple[Command, ...] = (
+    RUN,
+    CHECK,
+    SHOW,
+    HEALTH,
+    BACKUP,
+    RESTORE,
+    MIGRATE,
+    USAGE,
+    IMPORT_USAGE,
+)
 
 # What a word that needs another one is about.
 _GROUPS = {"config": "Look at the configuration without serving."}

@@ -14,7 +14,8 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpointStringParser
 from twisted.plugin import getPlugins
 
-from wormhole_server.words import literal, nearest, quoted
+from wormhole_server.tls.endpoint import parse_tls_endpoint
+from wormhole_server.words import nearest, quoted
 
 # A Twisted server endpoint string that has been checked.
 Endpoint = NewType("Endpoint", str)
@@ -37,14 +38,11 @@ def parse_endpoint(raw: object) -> Endpoint:
         return Endpoint(raw)
     if kind != "unix":
         _check_tcp(raw, arguments)
+    # Which key and certificate there are is looked at when the server starts, and again and again then.
+    beneath = parse_tls_endpoint(raw).tcp if kind == "ssl" else raw
     try:
-        # These three keep the reactor for later and do not look at it here.
-        serverFromString(None, raw)
-    except OSError as error:
-        raise ValueError(
-            f"{quoted(raw)} cannot be used: {literal(error.filename)}: {error.strerror}; "
-            "write the path of a file that the server may read"
-        ) from error
+        # These keep the reactor for later and do not look at it here.
+        serverFromString(None, beneath)
     except Exception as error:  # Parsers raise whatever they stumble over.
         raise ValueError(
             f"{quoted(raw)} is not an endpoint of Twisted ({error}); write {_EXAMPLE}"

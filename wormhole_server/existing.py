@@ -51,18 +51,28 @@ def reading(url: URL) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(url: URL) -> Iterator[Connection]:
+def opened(url: URL) -> Iterator[Engine]:
     """
-    A transaction on the database, committed at the end unless something is raised.
-
-    On SQLite it has the right to write from the beginning, and servers wait for it: it has to be short.
+    An engine, for several transactions on a database whose tables are those that this program writes.
 
     :raises StartError: as `reading`.
     """
-    with _told(url) as engine, engine.connect() as connection:
+    with _told(url) as engine:
+        with engine.connect() as connection:
+            _check_newest(_revision(connection, url), url)
+        yield engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """
+    Committed at the end unless something is raised.
+
+    On SQLite it has the right to write from the beginning, and servers wait for it: it has to be short.
+    """
+    with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        _check_newest(_revision(connection, url), url)
         yield connection
         connection.commit()
 

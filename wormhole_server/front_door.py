@@ -9,7 +9,7 @@ exchange. Whatever is not such a handshake, whole and in one piece, is twisted.w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import (
@@ -20,13 +20,18 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
+from wormhole_server.admission import Refusal
+from wormhole_server.gate import Arrival, hand_over
 from wormhole_server.http import PrivateSite
+from wormhole_server.proxies.forwarded import headers_in
+from wormhole_server.turned_away import TurnedAwayFromWeb
 
 _HEAD_END = b"\r\n\r\n"
 _UPGRADE = b"\r\nupgrade: websocket\r\n"
+# A header that goes on in the next line, as nobody writes them any more.
+_FOLDS: Final = (b"\r\n ", b"\r\n\t")
 
 
 class FrontDoor(Factory):
@@ -81,7 +86,11 @@ class FrontDoor(Factory):
         """Who is to have a connection whose first bytes are these."""
         websocket = self._beginnings.get(data[: data.find(b"\n") + 1])
         # Clients write it so; one that does not is served all the same, by the longer way.
-        plain = data.find(_HEAD_END) == len(data) - len(_HEAD_END) and _UPGRADE in data.lower()
+        plain = (
+            data.find(_HEAD_END) == len(data) - len(_HEAD_END)
+            and _UPGRADE in data.lower()
+            and not any(fold in data for fold in _FOLDS)
+        )
         return cast(IProtocolFactory, websocket if websocket is not None and plain else self.site)
 
 
@@ -101,16 +110,17 @@ class Visitor(Protocol):
         """Hand the connection over; this protocol never hears of it again."""
         self._forget_patience()
         transport = self.transport
-        host = self._door.whose(data).buildProtocol(self._address)
-        if transport is None or host is None:
-            return
-        if isinstance(transport, ProtocolWrapper):
-            # TLS
-            transport.wrappedProtocol = host
-        else:
-            transport.protocol = host  # type: ignore[attr-defined] # as every transport of Twisted has
-        host.makeConnection(transport)
-        host.dataReceived(data)
+        factory = self._door.whose(data)
+        address: IAddress | Refusal = self._address
+        if isinstance(address, Arrival) and factory is not self._door.site:
+            address = address.client(headers_in(data))
+        host = (
+            TurnedAwayFromWeb(self._door.clock, lambda _: None, address)
+            if isinstance(address, Refusal)
+            else factory.buildProtocol(address)
+        )
+        if transport is not None and host is not None:
+            hand_over(transport, host, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's
         """It has gone without a word."""

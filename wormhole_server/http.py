@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, cast
 
-from twisted.internet.interfaces import ILoggingContext, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IAddress, ILoggingContext, IReactorTime, ITCPTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -45,7 +45,11 @@ class PromptChannel(http.HTTPChannel):
     twisted.web's own timeout begins anew with every byte, so that a client may hold a connection for
     as long as it likes. Here it runs from the connection, or the answer before, to the end of the
     request.
+
+    :ivar arrival: what the site was told of where the connection comes from.
     """
+
+    arrival: IAddress | None = None
 
     def resetTimeout(self) -> None:  # noqa: N802 - TimeoutMixin prescribes it
         """A byte is no reason to wait longer."""
@@ -85,6 +89,12 @@ class PrivateSite(Site):
         )
 
         self._name = name
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A connection."""
+        channel: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        channel.arrival = addr
+        return channel
 
     def logPrefix(self) -> str:
         """Its name."""

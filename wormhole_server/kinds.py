@@ -16,6 +16,8 @@ import attrs
 from twisted.logger import LogLevel
 
 from wormhole_server import database_url, durations, endpoints, websocket_options
+from wormhole_server.descriptors import Automatic
+from wormhole_server.proxies.trust import parse_trusted_proxy, show_trusted_proxy
 from wormhole_server.words import nearest, quoted
 
 
@@ -157,6 +159,19 @@ def _size(raw: object) -> durations.Bytes:
     return size
 
 
+def _connections(raw: object) -> int | Automatic:
+    if isinstance(raw, str) and raw.strip().lower() == Automatic.AUTO.value:
+        return Automatic.AUTO
+    try:
+        return _whole(raw, 1, 100_000_000, "a number of connections")
+    except ValueError as error:
+        raise ValueError(f"{error}; or write auto") from error
+
+
+def _show_connections(value: int | Automatic) -> str | int:
+    return value.value if isinstance(value, Automatic) else value
+
+
 TEXT = Kind("TEXT", _text)
 FILE = Kind("FILE", _path)
 SWITCH = Kind("", _switch, bool)
@@ -166,6 +181,8 @@ OPTIONAL_DURATION = attrs.evolve(DURATION, placeholder="DURATION|none", none=Tru
 SIZE = Kind("SIZE", _size, durations.format_size)
 ENDPOINT = Kind("ENDPOINT|none", endpoints.parse_endpoint, none=True)
 DATABASE = Kind("URL", database_url.parse_database_url, database_url.masked)
+TRUSTED_PROXY = Kind("CIDR|unix|none", parse_trusted_proxy, show_trusted_proxy, none=True)
+CONNECTIONS = Kind("NUMBER|auto|none", _connections, _show_connections, none=True)
 HOST = Kind("HOST|none", _host, none=True)
 PUBLIC_URL = Kind("URL|none", _public_url, none=True)
 PUBLIC_TRANSIT = Kind("tcp:HOST:PORT|none", _public_transit, none=True)

@@ -22,10 +22,21 @@ from twisted.logger import (
 from wormhole_server.words import printable
 
 
-def observer(stream: IO[str], level: str) -> ILogObserver:
-    """Writes to `stream` what is at least as grave as `level`, a name that `LogLevel` knows."""
-    enough = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(level))
-    return FilteringLogObserver(FileLogObserver(stream, format_line), [enough])
+class Threshold:
+    """What is grave enough for the log: a name that `LogLevel` knows. May be changed at any time."""
+
+    def __init__(self, level: str) -> None:
+        self.predicate = LogLevelFilterPredicate()
+        self.set(level)
+
+    def set(self, level: str) -> None:
+        """Let through what is at least as grave as `level`."""
+        self.predicate.setLogLevelForNamespace("", LogLevel.levelWithName(level))
+
+
+def observer(stream: IO[str], threshold: Threshold) -> ILogObserver:
+    """Writes to `stream` what passes."""
+    return FilteringLogObserver(FileLogObserver(stream, format_line), [threshold.predicate])
 
 
 def format_line(event: LogEvent) -> str:

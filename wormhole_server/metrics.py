@@ -10,11 +10,21 @@ from __future__ import annotations
 import prometheus_client
 from prometheus_client import CollectorRegistry
 
+from wormhole_server.metrics_connections import ConnectionMetrics
+from wormhole_server.metrics_files import FileMetrics
 from wormhole_server.metrics_process import ProcessMetrics
 from wormhole_server.metrics_relay import RelayMetrics
 from wormhole_server.metrics_rendezvous import RendezvousMetrics
+from wormhole_server.pages.tally import Tally
 
-__all__ = ["Metrics", "ProcessMetrics", "RelayMetrics", "RendezvousMetrics"]
+__all__ = [
+    "ConnectionMetrics",
+    "FileMetrics",
+    "Metrics",
+    "ProcessMetrics",
+    "RelayMetrics",
+    "RendezvousMetrics",
+]
 
 
 class Metrics:
@@ -31,3 +41,9 @@ class Metrics:
         self.rendezvous = RendezvousMetrics(self.registry)
         self.relay = RelayMetrics(self.registry)
         self.process = ProcessMetrics(self.registry, version)
+        self.files = FileMetrics(self.registry)
+        self.connections = ConnectionMetrics(self.registry)
+
+    def tally(self) -> Tally:
+        """What has happened since the process began, as far as the status page is about it."""
+        return Tally(self.rendezvous.outcomes(), self.relay.sessions(), self.relay.relayed_bytes())

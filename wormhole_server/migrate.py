@@ -200,6 +200,11 @@ def why(engine: Engine, error: SQLAlchemyError) -> str:
     cause = getattr(error, "orig", None) or error
     # psycopg names the host and port, over several lines where it tried several addresses.
     first = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+    if engine.dialect.name != "sqlite" and "read-only" in first:
+        return (
+            f"cannot be written to: {first}; name the primary, and see what "
+            "default_transaction_read_only is there"
+        )
     if engine.dialect.name != "sqlite":
         return f"does not answer: {first}; check that PostgreSQL runs there and lets this user in"
     database = engine.url.database or ""
@@ -207,6 +212,8 @@ def why(engine: Engine, error: SQLAlchemyError) -> str:
         return "is locked by another program; stop that one first"
     if "not a database" in first:
         return f"{_FOREIGN}: it is no SQLite file; give --database another name"
+    if "full" in first:
+        return f"cannot be used: {first}; free some space there"
     if not Path(database).absolute().parent.is_dir():
         return f"cannot be made: there is no directory {Path(database).absolute().parent}"
     return f"cannot be used: {first}; check that this user may write to the file and its directory"

@@ -23,6 +23,7 @@ class Group(enum.Enum):
     """Where an option stands in the help and in the documentation."""
 
     LISTENING = "Where it listens"
+    PROXIES = "Who may connect"
     STORAGE = "What it keeps"
     CLIENTS = "What clients are told"
     RENDEZVOUS = "Rendezvous: limits"

@@ -41,7 +41,7 @@ def makeService(options: ServerOptions) -> IService:
 
     launch.tell_in_one_line(_say)
     return launch.Launched(
-        make_service(loaded.settings, cast(ReactorBase, reactor)), reactor, launch.exit_with
+        make_service(loaded, cast(ReactorBase, reactor)), reactor, launch.exit_with
     )
 
 

@@ -20,55 +20,64 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
 from rendezvous.database import clock_of, open_engine, open_listener, open_runners
 from rendezvous.ledger import Ledger
-from rendezvous.server import Limits as RendezvousLimits
-from rendezvous.server import Rendezvous, Welcome
-from rendezvous.sweeper import AskTime, Lifetimes
-from rendezvous.usage import Usage
+from rendezvous.server import Rendezvous
 from rendezvous.websocket import RendezvousFactory
-from transit_relay.limits import Limits as RelayLimits
 from transit_relay.links.pipe import RefusedError
 from transit_relay.links.producer import ProducerLink
 from transit_relay.links.splice import Splicing
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_server import descriptors
+from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
-from wormhole_server.endpoints import Endpoint
+from wormhole_server.endpoints import Endpoint, endpoint_kind
 from wormhole_server.errors import StartError
+from wormhole_server.gates import Gates
+from wormhole_server.hangup import on_hangup
 from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
 from wormhole_server.metrics_site import LiveCounts, metrics_site
 from wormhole_server.migrate import migrate
-from wormhole_server.paste import local_host, paste_line
-from wormhole_server.reach import Listener, Public, reach
+from wormhole_server.paste import paste_line
+from wormhole_server.people import Reachable, people_pages
+from wormhole_server.reach import Listener
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.relay_observer import Recording
+from wormhole_server.reload import Configuration, Outcome, Reloader
 from wormhole_server.settings import Settings, TransitLink
+from wormhole_server.sources import Loaded
+from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
+from wormhole_server.tls.certificate import CertificateError
+from wormhole_server.tls.endpoint import parse_tls_endpoint
+from wormhole_server.tls.keeper import Keeper
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
 
 _log = Logger()
 
-# The relay has no other word for it.
-_NEVER_SECONDS = 365 * 86400.0
 # What is on its way when the server is stopped has so long to arrive.
 _GOODBYE_SECONDS = 5.0
 
 
-def make_service(settings: Settings, reactor: ReactorBase) -> ServerService:
+def make_service(
+    loaded: Loaded, reactor: ReactorBase, *parts: Callable[[Settings], None]
+) -> ServerService:
     """
-    A server that does what `settings` say. Opens nothing yet.
+    A server that does what the configuration says. Opens nothing yet.
 
     From here on the reactor's timers run by a clock that never jumps.
+
+    :param parts: what else is to hear of it when settings change.
     """
     keep_steady(reactor)
-    return ServerService(settings, reactor)
+    return ServerService(loaded, reactor, parts)
 
 
 class ServerService(MultiService):
@@ -78,20 +87,31 @@ class ServerService(MultiService):
     :ivar started: fires when everything listens; fails with `StartError` where that cannot be.
     """
 
-    def __init__(self, settings: Settings, reactor: ReactorBase) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        reactor: ReactorBase,
+        parts: Sequence[Callable[[Settings], None]] = (),
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.started: Deferred[None] = Deferred()
-        self._settings = settings
+        self._settings = settings = loaded.settings
         self._reactor = reactor
-        day = ClockOfDay(reactor)
+        self._day = day = ClockOfDay(reactor)
         self._ports: list[IListeningPort] = []
         self._metrics = metrics = Metrics(VERSION)
         self._engine = open_engine(settings.database)
         self._ledger = Ledger(reactor)
         # Tells its announcements from those of other instances on the same database.
         self._instance = secrets.token_hex(4)
-        self._rendezvous = _rendezvous(
-            settings, day, self._ledger, metrics, clock_of(self._engine), self._instance
+        self._rendezvous = Rendezvous(
+            day,
+            self._ledger,
+            metrics.rendezvous,
+            **rendezvous_terms(settings),
+            forget=[forget_relay_usage],
+            ask_time=clock_of(self._engine),
+            instance=self._instance,
         )
         metrics.rendezvous.watch(self._ledger.backlog, self._rendezvous)
         self._listener = open_listener(reactor, self._engine, self._rendezvous.hearing)
@@ -99,23 +119,54 @@ class ServerService(MultiService):
         self._relay_usage = RelayUsage(
             self._ledger, settings.blur_usage, metrics.process.usage_lost
         )
-        keep = [self._relay_usage.record]
+        self._keepers: list[RelayUsage | LogFd] = [self._relay_usage]
         if settings.log_fd is not None:
-            keep.append(
-                LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost).record
+            self._keepers.append(
+                LogFd(settings.log_fd, settings.blur_usage, metrics.process.usage_lost)
             )
         self._splicing = Splicing(reactor, settings.transit_pipe_memory, metrics.relay)
         self._relay = Relay(
             reactor,
-            _relay_limits(settings),
-            Recording(metrics.relay, keep, day.ahead),
+            relay_limits(settings),
+            Recording(metrics.relay, [each.record for each in self._keepers], day.ahead),
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
-        self._clients = _websocket_factory(settings, self._rendezvous)
+        self._clients = RendezvousFactory(self._rendezvous, **websocket_terms(settings))
+        self._listening: dict[str, Sequence[Listener]] = {}
+        self._reachable = Reachable(settings, self._listening)
+        self._pages = people_pages(
+            reactor,
+            day,
+            settings,
+            self._engine,
+            reachable=self._reachable,
+            rendezvous=self._rendezvous,
+            clients=self._clients,
+            relay=self._relay,
+            metrics=metrics,
+            several=self._listener is not None,
+        )
+        self._web = web_site(
+            reactor,
+            rendezvous=self._clients,
+            relay=TransitWebSocketFactory(self._relay, reactor),
+            check=self._rendezvous.check_database,
+            root=self._pages.root,
+            request_seconds=settings.open_handshake_timeout,
+        )
+        self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
+        metrics.files.configuration_loaded(day)
+        self._configuration = Configuration(
+            loaded, [self._change, *parts], self._configuration_read_again
+        )
+        self._reloader = Reloader(reactor, [self._configuration])
+        self._certificates: list[Keeper] = []
+        self._forget_hangup: Callable[[], None] | None = None
 
     def startService(self) -> None:
         """Bind the ports, then open the database, then serve."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._forget_hangup = on_hangup(self._reactor, self._reloader.reload)
         self.started = Deferred.fromCoroutine(self._start())
 
     def stopService(self) -> Deferred[None]:
@@ -124,10 +175,10 @@ class ServerService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
-        rendezvous, transit, metrics = [
-            [await self._listen(name, endpoint, factory) for endpoint in endpoints]
-            for name, endpoints, factory in self._doors()
-        ]
+        for name, endpoints, factory in self._doors():
+            self._listening[name] = [
+                await self._listen(name, endpoint, factory) for endpoint in endpoints
+            ]
         self._prepare_links()
         done = migrate(self._engine)
         try:
@@ -145,20 +196,15 @@ class ServerService(MultiService):
             self._listener.start()
         self._rendezvous.start()
         self._lag.start()
+        self._reloader.start()
+        self._pages.start()
         _tune_interpreter()
-        self._tell(rendezvous, transit, metrics)
+        self._tell()
         if done is not None:
             _log.info("Database: {done}.", done=done)
 
     def _doors(self) -> Sequence[tuple[str, Sequence[Endpoint], IProtocolFactory]]:
         settings = self._settings
-        web = web_site(
-            self._reactor,
-            rendezvous=self._clients,
-            relay=TransitWebSocketFactory(self._relay, self._reactor),
-            check=self._rendezvous.check_database,
-            request_seconds=settings.open_handshake_timeout,
-        )
         figures = metrics_site(
             self._reactor,
             self._metrics.registry,
@@ -166,7 +212,7 @@ class ServerService(MultiService):
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            ("rendezvous", settings.rendezvous, web),
+            ("rendezvous", settings.rendezvous, self._web),
             ("transit", settings.transit, TransitFactory(self._relay)),
             ("metrics", settings.metrics, figures),
         )
@@ -183,9 +229,37 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
-    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+    def _behind_tls(
+        self, name: str, endpoint: Endpoint, factory: IProtocolFactory
+    ) -> tuple[str, IProtocolFactory]:
+        """What is to listen, and on which endpoint: TLS is ours, and its port one for TCP."""
+        if endpoint_kind(endpoint) != "ssl":
+            return endpoint, factory
+        tls = parse_tls_endpoint(endpoint)
+        number = 1 + sum(keeper.option == name for keeper in self._certificates)
         try:
-            port = await serverFromString(self._reactor, endpoint).listen(factory)
+            keeper = Keeper(
+                name,
+                number,
+                tls.files,
+                self._day,
+                self._metrics.files,
+                # The relay's stream has no name that a client could ask for.
+                () if name == "transit" else (b"http/1.1",),
+            )
+        except CertificateError as error:
+            raise StartError(f"{name}: {error}") from error
+        self._certificates.append(keeper)
+        self._reloader.add(keeper)
+        return tls.tcp, keeper.before(factory, self._reactor)
+
+    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+        beneath, factory = self._behind_tls(name, endpoint, factory)
+        if name != "metrics":
+            # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
+            factory = self._gates.before(factory, Entrance(name))
+        try:
+            port = await serverFromString(self._reactor, beneath).listen(factory)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(
@@ -194,34 +268,55 @@ class ServerService(MultiService):
             ) from error
         except Exception as error:  # an endpoint's plugin may raise whatever it likes
             raise StartError(f"{name}: cannot listen on {endpoint}: {error}") from error
+        self._gates.mind(port, Entrance(name))
         self._ports.append(port)
         return Listener(endpoint, port.getHost())
 
-    def _tell(
-        self,
-        rendezvous: Sequence[Listener],
-        transit: Sequence[Listener],
-        metrics: Sequence[Listener],
-    ) -> None:
-        settings = self._settings
-        public = Public(settings.public_host, settings.public_url, settings.public_transit)
-        line = paste_line(reach(rendezvous, transit, public, local_host))
+    def _tell(self) -> None:
+        line = paste_line(self._reachable.from_outside())
         if line is not None:
             _log.info("Ready. On the other machine: {line}", line=line)
         else:
             _log.info("Ready.")
-        for listener in metrics:
+        for listener in self._listening["metrics"]:
             host = getattr(listener.address, "host", None)
             if host is not None:
                 place = f"[{host}]" if ":" in host else host
                 port = getattr(listener.address, "port", None)
-                _log.info("Metrics: http://{place}:{port}/metrics", place=place, port=port)
+                _log.info(
+                    "Metrics: {scheme}://{place}:{port}/metrics",
+                    scheme="https" if endpoint_kind(listener.endpoint) == "ssl" else "http",
+                    place=place,
+                    port=port,
+                )
+
+    def _change(self, settings: Settings) -> None:
+        """Let other settings hold while the server runs."""
+        # What may refuse a value comes before all that cannot.
+        self._clients.configure(**websocket_terms(settings))
+        self._relay.limits = relay_limits(settings)
+        self._rendezvous.change(**rendezvous_terms(settings))
+        self._web.allow(settings.open_handshake_timeout)
+        self._gates.change(settings)
+        for keeper in self._keepers:
+            keeper.blur_seconds = settings.blur_usage
+        self._pages.blur_seconds = settings.blur_usage
+
+    def _configuration_read_again(self, outcome: Outcome) -> None:
+        files = self._metrics.files
+        files.configuration_read_again(outcome)
+        if outcome is Outcome.OK:
+            files.configuration_loaded(self._day)
 
     async def _stop(self) -> None:
         self.started.addErrback(lambda _: None)
         ports, self._ports = self._ports, []
         await DeferredList([_stop_listening(port) for port in ports])
+        self._reloader.stop()
+        if self._forget_hangup is not None:
+            self._forget_hangup()
         self._lag.stop()
+        self._pages.stop()
         self._rendezvous.stop()
         self._clients.go_away()
         gone: list[Deferred[None]] = [self._relay.close_all(), self._clients.when_empty()]
@@ -252,60 +347,3 @@ def _tune_interpreter() -> None:
 def _stop_listening(port: IListeningPort) -> Deferred[Any]:
     stopped = port.stopListening()
     return stopped if isinstance(stopped, Deferred) else succeed(stopped)
-
-
-def _rendezvous(
-    settings: Settings,
-    clock: IReactorTime,
-    ledger: Ledger,
-    metrics: Metrics,
-    ask_time: AskTime | None,
-    instance: str,
-) -> Rendezvous:
-    return Rendezvous(
-        clock,
-        ledger,
-        metrics.rendezvous,
-        welcome=Welcome(settings.motd, settings.signal_error, settings.advertise_version),
-        limits=RendezvousLimits(
-            send_buffer_bytes=settings.send_buffer_limit,
-            ping_seconds=settings.websocket_ping_interval or 0.0,
-            ping_timeout_seconds=settings.websocket_ping_timeout,
-        ),
-        lifetimes=Lifetimes(
-            nameplate_seconds=settings.nameplate_expiry,
-            mailbox_seconds=settings.mailbox_expiry,
-            usage_seconds=settings.usage_retention,
-            interval_seconds=settings.expiry_interval,
-        ),
-        usage=Usage(settings.blur_usage),
-        list_allowed=not settings.disallow_list,
-        forget=[forget_relay_usage],
-        ask_time=ask_time,
-        instance=instance,
-    )
-
-
-def _websocket_factory(settings: Settings, rendezvous: Rendezvous) -> RendezvousFactory:
-    return RendezvousFactory(
-        rendezvous,
-        max_message_bytes=settings.message_size_limit,
-        open_handshake_seconds=settings.open_handshake_timeout,
-        allowed_origins=settings.allowed_origin,
-        options={option.name: option.value for option in settings.websocket_protocol_option},
-    )
-
-
-def _relay_limits(settings: Settings) -> RelayLimits:
-    return RelayLimits(
-        handshake_seconds=settings.transit_handshake_timeout,
-        wait_seconds=settings.transit_wait_timeout,
-        idle_seconds=settings.transit_idle_timeout,
-        drain_seconds=settings.transit_drain_timeout,
-        keepalive_idle_seconds=round(settings.transit_keepalive_idle),
-        keepalive_interval_seconds=round(settings.transit_keepalive_interval),
-        keepalive_count=settings.transit_keepalive_count,
-        open_seconds=settings.open_handshake_timeout,
-        ping_seconds=settings.websocket_ping_interval or _NEVER_SECONDS,
-        pong_seconds=settings.websocket_ping_timeout,
-    )

@@ -18,9 +18,11 @@ from sqlalchemy import URL, make_url
 
 from wormhole_server import kinds
 from wormhole_server.database_url import masked
+from wormhole_server.descriptors import Automatic
 from wormhole_server.durations import Bytes, Seconds
 from wormhole_server.endpoints import Endpoint
 from wormhole_server.option import Effect, Group, Option, described, option
+from wormhole_server.proxies.trust import TrustedProxy
 from wormhole_server.websocket_options import ProtocolOption
 
 _MINUTE = 60
@@ -99,6 +101,55 @@ class Settings:
             Group.LISTENING,
             "Where clients reach the relay over TCP, where that is not the public host and the "
             "port that listens: tcp:relay.example.org:4001.",
+        ),
+    )
+
+    # -- Who may connect -------------------------------------------------------------------------
+
+    # Whoever is believed may claim to be anybody: that takes the operator's word.
+    trusted_proxy: tuple[TrustedProxy, ...] = attrs.field(
+        default=(),
+        metadata=option(
+            kinds.TRUSTED_PROXY,
+            Group.PROXIES,
+            "A network or an address that your reverse proxies connect from, such as 10.0.0.0/8; "
+            "unix is all who come over a Unix socket. They are believed when they say who their "
+            "client is: in X-Forwarded-For, X-Real-IP or a PROXY header.",
+            many=True,
+            effect=Effect.NEW_CONNECTIONS,
+        ),
+    )
+    # A proxy sends it with its first packet, over a network of the operator's own.
+    proxy_header_timeout: Seconds = attrs.field(
+        default=Seconds(5),
+        metadata=option(
+            kinds.DURATION,
+            Group.PROXIES,
+            "How long a trusted proxy may take to send a PROXY header, if it does.",
+            effect=Effect.NEW_CONNECTIONS,
+        ),
+    )
+    # Who is in keeps working only if the next one finds a descriptor, or is told that there is none.
+    connection_limit: int | Automatic | None = attrs.field(
+        default=Automatic.AUTO,
+        metadata=option(
+            kinds.CONNECTIONS,
+            Group.PROXIES,
+            "How many clients may be connected at once, rendezvous and relay together; auto: as "
+            "many as the process has file descriptors for, with some left for the server itself; "
+            "none: without regard to those.",
+            effect=Effect.NEW_CONNECTIONS,
+        ),
+    )
+    # Behind a proxy that is not trusted all clients have one address, and so have whole companies.
+    connections_per_address: int | None = attrs.field(
+        default=None,
+        metadata=option(
+            kinds.number("a number of connections", 1, 100_000_000, none=True),
+            Group.PROXIES,
+            "How many of them may come from one IPv4 address, or one /64 of IPv6; trusted proxies "
+            "are not counted, but those for whom they speak. A transfer takes two at either end.",
+            effect=Effect.NEW_CONNECTIONS,
         ),
     )
 
@@ -220,6 +271,16 @@ class Settings:
             Group.CLIENTS,
             "Answer every request for the list of nameplates with an empty one.",
             effect=Effect.AT_ONCE,
+        ),
+    )
+
+    status_page: bool = attrs.field(
+        default=True,
+        metadata=option(
+            kinds.SWITCH,
+            Group.CLIENTS,
+            "Show at /status how the server is doing, in sums that say nothing of a single client; "
+            "none of them is finer than blur-usage.",
         ),
     )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -50,10 +51,12 @@ class Loaded:
 
     :ivar origins: where each value came from, by the name of its option: a flag, a variable, a
         path, or "default".
+    :ivar again: reads all sources anew; raises as `load` does. Flags and environment are what they were.
     """
 
     settings: Settings
     origins: Mapping[str, str]
+    again: Callable[[], Loaded] = attrs.field(eq=False, repr=False)
 
 
 @attrs.frozen
@@ -91,7 +94,7 @@ def load(flags: Flags, environment: Mapping[str, str]) -> Loaded:
     problems += [each.problem for each in conflicts(settings) if not each.names & failed]
     if problems:
         raise ConfigurationError(map(printable, problems))
-    return Loaded(settings, origins)
+    return Loaded(settings, origins, partial(load, flags, environment))
 
 
 def unknown(where: str, name: str, known: Mapping[str, object], prefix: str = "") -> str:

@@ -29,11 +29,14 @@ _log = Logger()
 # SQLite makes a rowid of INTEGER alone, PostgreSQL a 64-bit sequence of BIGINT.
 _KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+# In place of an `End` where nobody noted which it was: in records that were imported.
+UNKNOWN_END = "unknown"
+
 relay_usage = sa.Table(
     "relay_usage",
     metadata,
     sa.Column("id", _KEY, primary_key=True, autoincrement=True),
-    # How it came: `transit_relay.observer.End`.
+    # How it came: `transit_relay.observer.End`, or `UNKNOWN_END`.
     sa.Column("end", sa.Text, nullable=False),
     sa.Column("started", sa.Double, nullable=False),
     sa.Column("waiting_seconds", sa.Double),
@@ -159,4 +162,4 @@ class RelayUsage:
 
 def forget_relay_usage(tx: Transaction, cutoff: float) -> bool:
     """Delete some records from before `cutoff`; False where none is left."""
-    return tx.run(_FORGET, the_cutoff=cutoff) > 0
+    return tx.count(_FORGET, the_cutoff=cutoff) > 0

@@ -1,5 +1,5 @@
 """
-The web root of the rendezvous endpoints: /, /v1, /transit, /healthz and /readyz.
+The web root of the rendezvous endpoints: /v1, /transit, /healthz and /readyz beside the pages for people.
 
 Owns what stands at which path and what it says. Knows neither rendezvous nor relay, nor the database: it
 is handed WebSocket factories and a check.
@@ -13,16 +13,18 @@ from typing import cast
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.interfaces import IAddress, IConsumer, IProtocol, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from wormhole_server.admission import Refusal
 from wormhole_server.front_door import FrontDoor
-from wormhole_server.http import Later, Page, PrivateSite, text
+from wormhole_server.gate import Arrival
+from wormhole_server.http import Later, Page, PrivateSite, PromptChannel, text
 from wormhole_server.shared import Shared
+from wormhole_server.turned_away import ANSWERS
 
 # Load balancers ask every few seconds and want to know soon; a healthy database takes milliseconds.
 READY_SECONDS = 2.0
@@ -36,6 +38,7 @@ def web_site(
     rendezvous: WebSocketServerFactory,
     relay: WebSocketServerFactory | None,
     check: Callable[[], Deferred[None]],
+    root: Resource,
     request_seconds: float,
 ) -> FrontDoor:
     """
@@ -44,9 +47,9 @@ def web_site(
     :param rendezvous: serves /v1.
     :param relay: serves /transit; None where there is no relay.
     :param check: fires while clients can be served, and fails while they cannot.
+    :param root: the page at /, which may have others below it.
     :param request_seconds: how long a connection may take to complete a request.
     """
-    root = Root()
     root.putChild(b"v1", Upgrade(rendezvous))
     if relay is not None:
         root.putChild(b"transit", Upgrade(relay))
@@ -57,21 +60,15 @@ def web_site(
     return FrontDoor(reactor, websockets, site, request_seconds)
 
 
-class Root(Page):
-    """`/`, for people who wonder what this is."""
-
-    def getChild(self, path: bytes, request: http.Request) -> Resource:
-        """The root itself has an empty name."""
-        return self if path == b"" else super().getChild(path, request)
-
-    def render_GET(self, request: Request) -> bytes:
-        """In a few words."""
-        return text(
-            request,
-            200,
-            "This is a Magic Wormhole server. It helps two people to send each other files, with a "
-            "program such as wormhole (https://magic-wormhole.readthedocs.io).",
-        )
+def came_securely(request: Request) -> bool:
+    """Whether somebody has come through TLS, to us or to a trusted proxy of ours that says so."""
+    arrival = cast(PromptChannel, request.channel).arrival
+    if isinstance(arrival, Arrival) and arrival.is_proxy:
+        lines = request.requestHeaders.getRawHeaders(b"x-forwarded-proto", [])
+        # Each proxy adds what it has seen: the nearest to us is the one whom we trust.
+        if lines:
+            return lines[-1].rpartition(b",")[2].strip().lower() == b"https"
+    return bool(request.isSecure())
 
 
 class Upgrade(Page):
@@ -79,7 +76,7 @@ class Upgrade(Page):
 
     def __init__(self, factory: WebSocketServerFactory) -> None:
         super().__init__()
-        self._websocket = WebSocketResource(factory)
+        self._factory = factory
 
     def render_GET(self, request: Request) -> bytes | int:
         """Hand the connection over to Autobahn."""
@@ -93,9 +90,36 @@ class Upgrade(Page):
                 "This is a WebSocket of a Magic Wormhole server. "
                 "Use it with a program that speaks WebSocket.",
             )
+        arrival = cast(PromptChannel, request.channel).arrival
+        client: IAddress | Refusal | None = arrival
+        if isinstance(arrival, Arrival):
+            headers = request.requestHeaders
+            client = arrival.client(lambda name: headers.getRawHeaders(name, []))
+        if isinstance(client, Refusal):
+            return turn_away(request, client)
         # The HTTP channel is a producer for its transport, which can have no second one.
         cast(IConsumer, request.channel.transport).unregisterProducer()
-        return cast(int, self._websocket.render(request))
+        return cast(int, WebSocketResource(_From(client, self._factory)).render(request))
+
+
+class _From:
+    """A factory for a client whose address is known; Autobahn would take that of the transport."""
+
+    def __init__(self, client: IAddress | None, factory: WebSocketServerFactory) -> None:
+        self._client = client
+        self._factory = factory
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # noqa: ARG002 - as above
+        """A connection for that client."""
+        return cast("IProtocol | None", self._factory.buildProtocol(self._client))
+
+
+def turn_away(request: Request, refusal: Refusal) -> bytes:
+    """There is no room for who asks."""
+    status, seconds, sentence = ANSWERS[refusal]
+    request.setHeader(b"retry-after", b"%d" % seconds)
+    request.setHeader(b"connection", b"close")
+    return text(request, status, sentence)
 
 
 class Healthy(Page):
@@ -127,7 +151,9 @@ class Ready(Page):
             if self._was_ready:
                 self._was_ready = False
                 _log.warn("Not ready: {why}", why=type(failure.value).__name__)
-            later.text(503, "The server is not ready: its database does not answer.")
+            later.text(
+                503, "The server is not ready: its database does not answer, or takes nothing."
+            )
 
         self._check().addCallbacks(ready, not_ready)
         return NOT_DONE_YET

@@ -17,10 +17,11 @@ class Session:
     """
     One connection. Messages that nobody asked for yet wait in `seen`.
 
+    :param options: for `websockets`, such as `additional_headers`.
     :ivar seen: every message that came, in order, acknowledgements and the welcome left out.
     """
 
-    def __init__(self, url: str, side: str | None = None, app: str = "app") -> None:
+    def __init__(self, url: str, side: str | None = None, app: str = "app", **options: Any) -> None:
         self._socket = connect(
             url,
             open_timeout=SECONDS,
@@ -29,6 +30,7 @@ class Session:
             compression=None,
             proxy=None,
             legacy=True,
+            **options,
         )
         self.seen: list[dict[str, Any]] = []
         self._taken = 0

@@ -5,6 +5,7 @@ The ways to start the server, and what an operator reads when it cannot start.
 from __future__ import annotations
 
 import signal
+import socket
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,17 +17,17 @@ from tests.end_to_end.processes import BIN, LOOPBACK, Program, Server, serving
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import STORES, database
 
-_WAYS = {
+WAYS = {
     "run": [str(BIN / "wormhole-server"), "run"],
     "twist": [str(BIN / "twist"), "--log-format=text", "wormhole-server"],
     "twistd": [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "wormhole-server"],
 }
 
 
-@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize("way", WAYS)
 def test_every_way_serves(way: str, tmp_path: Path) -> None:
     """`wormhole-server run`, twist and twistd start the same server, and end with SIGTERM."""
-    server = Server(f"sqlite:///{tmp_path / 'server.db'}", "--motd=hello", command=_WAYS[way])
+    server = Server(f"sqlite:///{tmp_path / 'server.db'}", "--motd=hello", command=WAYS[way])
     try:
         server.start()
         with Session(server.relay_url, "side") as session:
@@ -56,24 +57,39 @@ def _fails(arguments: Sequence[str], status: int) -> str:
     return lines[0]
 
 
-def _flags(database: Path, transit_port: int = 0) -> list[str]:
+def _flags(database: Path) -> list[str]:
     anywhere = LOOPBACK.format(0)
     return [
         "run",
         f"--rendezvous={anywhere}",
-        f"--transit={LOOPBACK.format(transit_port)}",
+        f"--transit={anywhere}",
         f"--metrics={anywhere}",
         f"--database=sqlite:///{database}",
     ]
 
 
-def test_port_in_use(tmp_path: Path) -> None:
-    """Says which port; the database has not been made."""
-    with serving(f"sqlite:///{tmp_path / 'first.db'}") as server:
-        line = _fails(_flags(tmp_path / "second.db", server.transit_port), 1)
-    assert f"tcp:{server.transit_port}" in line
-    assert "in use" in line
-    assert not (tmp_path / "second.db").exists()
+@pytest.mark.parametrize("door", ["rendezvous", "transit", "metrics"])
+def test_port_in_use(door: str, tmp_path: Path) -> None:
+    """Says which port and what to do; a database is not made, and one that is there is not changed."""
+    old = tmp_path / "old.db"
+    with serving(f"sqlite:///{old}"):
+        pass
+    # Of an earlier schema, as far as anybody can tell: a start would want to bring it up to date.
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("DELETE FROM alembic_version")
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    before = old.read_bytes()
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        for path in (old, tmp_path / "new.db"):
+            free, there = (f"--{door}={LOOPBACK.format(each)}" for each in (0, port))
+            line = _fails([there if flag == free else flag for flag in _flags(path)], 1)
+            assert f"{door}: cannot listen on tcp:{port}" in line
+            assert "in use" in line
+            assert f"give --{door} another port" in line
+    assert old.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["old.db"]
 
 
 def test_database_of_a_later_version(tmp_path: Path) -> None:

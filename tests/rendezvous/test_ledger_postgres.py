@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +20,7 @@ from rendezvous.keys import lock_key
 from rendezvous.ledger import Ledger
 from rendezvous.ledger_postgres import PostgresRunner
 from rendezvous.news import CHANNEL, News, decode
+from rendezvous.pipeline import Pipeline
 from rendezvous.statements import Transaction, prepare
 from rendezvous.worker import Worker
 from tests.databases import drop_postgres, new_postgres_url
@@ -41,6 +41,7 @@ _COUNT_UP = prepare(
 )
 _BACKEND = prepare(sa.text("SELECT pg_backend_pid()"))
 _PAUSE = prepare(sa.text("SELECT pg_sleep(0.05)"))
+_GONE = "the server closed the connection unexpectedly"
 
 
 def add(number: int, result: Any = None) -> Callable[[Transaction], Any]:
@@ -129,6 +130,24 @@ class PostgresCase(SynchronousTestCase):
 
         event.listen(self.engine, "do_connect", connect)
 
+    def lose_a_commit(self) -> list[str]:
+        """Let the connection break behind the next commit, before its answer; that it has is noted."""
+        lost: list[str] = []
+
+        class Deaf(Pipeline):
+            """Hears of no commit."""
+
+            def exchange(self) -> None:
+                super().exchange()
+                idle = self._libpq.transaction_status == psycopg.pq.TransactionStatus.IDLE
+                if idle and not lost:
+                    lost.append("commit")
+                    self._connection.close()
+                    raise psycopg.OperationalError(_GONE)
+
+        self.patch(ledger_postgres, "Pipeline", Deaf)
+        return lost
+
 
 class PostgresRunnerTests(PostgresCase):
     """Batches in a thread."""
@@ -202,6 +221,7 @@ class TurnsTests(PostgresCase):
         inside: list[str] = []
 
         def slow(name: str, tx: Transaction) -> None:
+            tx.all(_BACKEND)
             inside.append(f"{name} in")
             tx.all(_PAUSE)
             inside.append(f"{name} out")
@@ -308,7 +328,7 @@ class TurnsTests(PostgresCase):
         waited: set[str] = set()
 
         def cross(name: str, first: int, second: int, tx: Transaction) -> None:
-            tx.run(_COUNT_UP, the_id=first)
+            tx.count(_COUNT_UP, the_id=first)
             if name not in waited:
                 waited.add(name)
                 barrier.wait(10.0)
@@ -353,13 +373,13 @@ class LostConnectionTests(PostgresCase):
 
     def test_before_the_commit(self) -> None:
         """A commit that never reached the server did not happen: its batch is run again."""
-        broken: list[psycopg.Connection] = []
+        broken: list[int] = []
 
         def break_self(tx: Transaction) -> None:
             tx.run(_ADD, the_number=1)
             if not broken:
-                broken.append(_connection(tx))
-                self.kill(broken[0].info.backend_pid)
+                broken.append(self.runners[0]._connection().info.backend_pid)
+                self.kill(broken[0])
 
         self.result(self.submit(break_self))
         self.assertEqual(self.seen(), [1])
@@ -368,54 +388,34 @@ class LostConnectionTests(PostgresCase):
     def test_behind_the_commit(self) -> None:
         """A commit whose answer was lost is asked after: it happened, and is not done again."""
         runs: list[int] = []
-
-        class Deaf(psycopg.Connection[Any]):
-            """Commits, and loses its connection before it hears of that."""
-
-            def commit(self) -> None:
-                super().commit()
-                if len(runs) == 1 and not dropped:
-                    dropped.append(True)
-                    self.close()
-                    raise psycopg.OperationalError("the server closed the connection unexpectedly")
-
-        dropped: list[bool] = []
-        self.use(Deaf)
+        lost = self.lose_a_commit()
 
         def operation(tx: Transaction) -> str:
-            runs.append(tx.run(_ADD, the_number=1))
+            runs.append(tx.count(_ADD, the_number=1))
             return "done"
 
         self.assertEqual(self.result(self.submit(operation)), "done")
-        self.assertEqual((runs, dropped, self.seen()), ([1], [True], [1]))
+        self.assertEqual((runs, lost, self.seen()), ([1], ["commit"], [1]))
         self.result(self.submit(add(2)))
         self.assertEqual(self.seen(), [1, 2])
 
     def test_lost_while_asking_after_a_commit(self) -> None:
         """The question whether a commit took place may need several connections itself."""
-        dropped: list[str] = []
+        lost = self.lose_a_commit()
 
         class Unlucky(psycopg.Connection[Any]):
-            """Loses its connection behind the commit, and the next one when it is asked after that."""
-
-            def commit(self) -> None:
-                super().commit()
-                if not dropped:
-                    self.lose("commit")
+            """Loses its connection when it is asked after the commit."""
 
             def rollback(self) -> None:
                 super().rollback()
-                if dropped == ["commit"]:
-                    self.lose("question")
-
-            def lose(self, when: str) -> None:
-                dropped.append(when)
-                self.close()
-                raise psycopg.OperationalError("the server closed the connection unexpectedly")
+                if lost == ["commit"]:
+                    lost.append("question")
+                    self.close()
+                    raise psycopg.OperationalError(_GONE)
 
         self.use(Unlucky)
         self.assertEqual(self.result(self.submit(add(1, "done"))), "done")
-        self.assertEqual((dropped, self.seen()), (["commit", "question"], [1]))
+        self.assertEqual((lost, self.seen()), (["commit", "question"], [1]))
 
     def test_away(self) -> None:
         """While the database is away, operations wait; when it is back they take place, in order."""
@@ -459,26 +459,8 @@ class LostConnectionTests(PostgresCase):
         self.assertEqual(self.seen(), [3])
 
 
-class Confused(psycopg.Connection[Any]):
-    """Loses its connection behind its first commit."""
-
-    lost: ClassVar[list[bool]]
-
-    def commit(self) -> None:
-        super().commit()
-        if not self.lost:
-            self.lost.append(True)
-            self.close()
-            raise psycopg.OperationalError("the server closed the connection unexpectedly")
-
-
 class UnknownOutcomeTests(PostgresCase):
     """A commit of which nobody can tell whether it took place."""
-
-    def lose(self) -> None:
-        """Let the next commit's answer be lost."""
-        Confused.lost = []
-        self.use(Confused)
 
     def test_started_again(self) -> None:
         """A database that has crashed since may have given the number again: nobody can tell."""
@@ -494,7 +476,7 @@ class UnknownOutcomeTests(PostgresCase):
             return found
 
         self.patch(PostgresRunner, "_connection", connection)
-        self.lose()
+        self.lose_a_commit()
         with self.assertRaises(OutcomeUnknown):
             self.result(self.submit(add(1)))
         self.result(self.submit(add(2)))
@@ -612,13 +594,6 @@ class CloseTests(PostgresCase):
             runner._worker._thread.join(10.0)
             self.assertFalse(runner._worker._thread.is_alive())
             self.assertIsNone(runner._proxy)
-
-
-def _connection(tx: Transaction) -> psycopg.Connection[Any]:
-    cursor: Any = tx._cursor
-    with contextlib.suppress(AttributeError):
-        return cursor.connection  # type: ignore[no-any-return]
-    raise AssertionError("not psycopg's cursor")
 
 
 def _refuse(*_: object) -> None:

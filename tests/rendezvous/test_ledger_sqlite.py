@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous import ledger_sqlite
@@ -281,6 +282,24 @@ class FullDiskTests(SqliteCase):
         self.result(self.submit(large))
         self.assertEqual(self.outside.execute("SELECT count(*) FROM large").fetchone(), (1,))
 
+    def test_said_once(self) -> None:
+        """However much is not taken, and is read meanwhile: one line about it, one when it is over."""
+        blob = prepare(sa.text("CREATE TABLE large AS SELECT randomblob(100000) AS body"))
+        self.fill()
+        with capturedLogs() as events:
+            for _ in range(3):
+                told = self.submit(lambda tx: tx.run(blob))
+                with self.assertRaises(LedgerUnavailable):
+                    self.result(told)
+                self.result(self.submit(read))
+            self.free()
+            self.result(self.submit(add(1)))
+            self.result(self.submit(add(2)))
+        lines = [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
+        self.assertEqual(len(lines), 2, lines)
+        self.assertIn("full; free some space there", lines[0])
+        self.assertIn("again", lines[1])
+
     def test_commit_that_fails(self) -> None:
         """A commit that fails undoes its batch; its operations are told so, and the next ones go on."""
         self.outside.execute("PRAGMA foreign_keys = ON")
@@ -312,7 +331,7 @@ class FullDiskTests(SqliteCase):
         runs: list[int] = []
 
         def operation(tx: Transaction) -> None:
-            runs.append(tx.run(orphan))
+            runs.append(tx.count(orphan))
 
         told = self.submit(operation)
         with self.assertRaises(LedgerUnavailable):

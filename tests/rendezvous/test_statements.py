@@ -47,7 +47,7 @@ class StatementRules(StoreCase):
     def test_rowcount(self) -> None:
         """A statement tells how many rows it touched."""
         self.add("a", "b", "c")
-        self.assertEqual(self.store.run(lambda tx: tx.run(_AGE, now=10.0)), 3)
+        self.assertEqual(self.store.run(lambda tx: tx.count(_AGE, now=10.0)), 3)
 
     def test_each(self) -> None:
         """Rows come one by one, and whoever has enough may stop and run another statement."""

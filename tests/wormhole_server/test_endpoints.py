@@ -48,10 +48,18 @@ class ParseTests(SynchronousTestCase):
         with self.assertRaisesRegex(ValueError, "4000 is not an endpoint; write tcp:4000"):
             parse_endpoint(4000)
 
-    def test_missing_certificate(self) -> None:
-        """A certificate that cannot be read is named."""
-        with self.assertRaisesRegex(ValueError, '"/nowhere/key.pem": No such file'):
-            parse_endpoint("ssl:443:privateKey=/nowhere/key.pem")
+    def test_tls(self) -> None:
+        """Key and certificate have to be named, and are read when the server starts."""
+        text = r"ssl:443:interface=\:\::privateKey=/nowhere/key.pem:certKey=/nowhere/fullchain.pem"
+        self.assertEqual(parse_endpoint(text), text)
+        for text, why in (
+            ("ssl:443", "needs a private key and a certificate"),
+            ("ssl:https:privateKey=/k", "needs a port between 0 and 65535"),
+            ("ssl:443:privateKey=/k:interface=localhost", "localhost is not an IP address"),
+            ("ssl:443:privateKey=/k:backlog=x", "is not an endpoint of Twisted"),
+        ):
+            with self.assertRaisesRegex(ValueError, why):
+                parse_endpoint(text)
 
     def test_nothing_is_opened(self) -> None:
         """Checking an endpoint leaves no socket behind."""

@@ -49,6 +49,8 @@ class FrontDoorTests(SynchronousTestCase):
             HANDSHAKE.replace(b"Upgrade: WebSocket\r\n", b""),
             HANDSHAKE.replace(b"GET", b"POST"),
             b"\r\n" + HANDSHAKE,
+            HANDSHAKE.replace(b"Host: x", b"Host: x\r\n y"),
+            HANDSHAKE.replace(b"Host: x", b"Host: x\r\n\ty"),
             b"\x16\x03\x01\x02\x00",
         ):
             self.assertIs(self.door.whose(data), self.door.site, data)

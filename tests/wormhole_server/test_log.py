@@ -7,14 +7,15 @@ import io
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from wormhole_server.log import observer
+from wormhole_server.log import Threshold, observer
 
 
 class ObserverTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A logger whose events go to a stream."""
         self.stream = io.StringIO()
-        self.log = Logger("some.where", observer=observer(self.stream, "info"))
+        self.threshold = Threshold("info")
+        self.log = Logger("some.where", observer=observer(self.stream, self.threshold))
 
     def test_line(self) -> None:
         """An event is a line with its time, level and origin."""
@@ -30,6 +31,15 @@ class ObserverTests(SynchronousTestCase):
         self.log.info("news")
         self.assertNotIn("small talk", self.stream.getvalue())
         self.assertIn("news", self.stream.getvalue())
+
+    def test_another_level(self) -> None:
+        """The level can be changed at any time, both ways."""
+        self.threshold.set("debug")
+        self.log.debug("small talk")
+        self.threshold.set("error")
+        self.log.warn("a warning")
+        self.assertIn("small talk", self.stream.getvalue())
+        self.assertNotIn("a warning", self.stream.getvalue())
 
     def test_one_line(self) -> None:
         """Nothing that gets into a message leaves its line, or reaches the terminal as a command."""

@@ -23,6 +23,7 @@ from tests.wormhole_server.records import HAPPY, JILTED, LONELY
 from transit_relay.observer import End, Fallback, LinkKind, Mood, State
 from transit_relay.observer import Observer as RelayObserver
 from wormhole_server.metrics import Metrics
+from wormhole_server.reload import Outcome
 
 
 @attrs.frozen
@@ -225,13 +226,39 @@ class RelayMetricsTests(MetricsCase):
         self.assertEqual(self.value("relay_pipe_memory_bytes"), 262_144)
 
 
+class FileMetricsTests(MetricsCase):
+    def test_configuration(self) -> None:
+        """How often it was read again, with which outcome, and since when it is in effect."""
+        files = self.metrics.files
+        clock = Clock()
+        clock.advance(1234.0)
+        files.configuration_loaded(clock)
+        files.configuration_read_again(Outcome.REFUSED)
+        self.assertEqual(
+            self.values("configuration_reloads_total", "outcome", Outcome), {Outcome.REFUSED: 1}
+        )
+        self.assertEqual(self.value("configuration_loaded_timestamp_seconds"), 1234.0)
+
+    def test_certificates(self) -> None:
+        """When each certificate expires, and how reloads ended."""
+        files = self.metrics.files
+        files.certificate("rendezvous", 99.0)
+        files.certificate_read_again(Outcome.OK)
+        self.assertEqual(
+            self.value("tls_certificate_expiry_timestamp_seconds", endpoint="rendezvous"), 99.0
+        )
+        self.assertEqual(
+            self.values("tls_certificate_reloads_total", "outcome", Outcome), {Outcome.OK: 1}
+        )
+
+
 class PageTests(MetricsCase):
     def test_names(self) -> None:
         """Every series says by its name that it is ours, and by its help what it is."""
         for family in text_string_to_metric_families(
             generate_latest(self.metrics.registry).decode()
         ):
-            self.assertRegex(family.name, "^wormhole_(rendezvous|relay|process)_")
+            self.assertRegex(family.name, "^wormhole_(rendezvous|relay|process|configuration|tls)_")
             self.assertTrue(family.documentation.endswith("."), family.name)
             self.assertFalse(family.name.endswith("_created"), family.name)
 

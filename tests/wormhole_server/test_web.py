@@ -6,8 +6,11 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from tests.wormhole_server.browser import Connection, fetch, split
+from wormhole_server.http import Page, text
 from wormhole_server.web import web_site
 
 UPGRADE = (
@@ -26,6 +29,18 @@ class Echo(WebSocketServerProtocol):
         self.sendMessage(payload, isBinary)
 
 
+class Sign(Page):
+    """The page at /."""
+
+    def getChild(self, path: bytes, request: Request) -> Resource:  # type: ignore[override]
+        """The root itself has an empty name."""
+        return self if path == b"" else super().getChild(path, request)
+
+    def render_GET(self, request: Request) -> bytes:
+        """Something."""
+        return text(request, 200, "a sign")
+
+
 class WebTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A site whose check the test answers."""
@@ -39,6 +54,7 @@ class WebTests(SynchronousTestCase):
             rendezvous=self.rendezvous,
             relay=self.relay,
             check=self.check,
+            root=Sign(),
             request_seconds=10.0,
         )
 
@@ -48,10 +64,8 @@ class WebTests(SynchronousTestCase):
         return self.checks[-1]
 
     def test_root(self) -> None:
-        """A person who looks is told what this is."""
-        status, _, body = fetch(self.site, "/")
-        self.assertEqual(status, 200)
-        self.assertIn("Magic Wormhole", body)
+        """The root is whatever the site was given."""
+        self.assertEqual(fetch(self.site, "/")[::2], (200, "a sign\n"))
 
     def test_unknown(self) -> None:
         """There is nothing else."""
@@ -97,6 +111,7 @@ class WebTests(SynchronousTestCase):
             rendezvous=self.rendezvous,
             relay=None,
             check=self.check,
+            root=Sign(),
             request_seconds=10.0,
         )
         self.assertEqual(fetch(site, "/transit")[0], 404)

@@ -7,10 +7,7 @@ one transaction of a database that nobody else uses, its rows take the place of 
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -24,6 +21,7 @@ from wormhole_server.backups.exclusive import alone
 from wormhole_server.database_url import masked
 from wormhole_server.errors import StartError
 from wormhole_server.migrate import current_revision, migrate, migrate_to
+from wormhole_server.sqlite_copy import private_copy
 
 
 @attrs.frozen
@@ -49,10 +47,8 @@ def restore(path: Path, url: URL, *, replace: bool) -> Restored:
     :raises StartError: the file is no backup or is damaged; somebody uses the database; it has rows and
         may not have; it cannot be reached. Nothing has been changed.
     """
-    with tempfile.TemporaryDirectory(prefix="wormhole-restore-") as directory:
-        # Without whatever may be going on around the file, and to be migrated without touching it.
-        copy = Path(directory) / "copy.db"
-        _copy(path, copy)
+    # Without whatever may be going on around the file, and to be migrated without touching it.
+    with private_copy(path, "name one that wormhole-server backup has written") as copy:
         contents = check_file(copy, str(path))
         source = open_engine(sa.URL.create("sqlite", database=str(copy)))
         target = open_engine(url)
@@ -62,20 +58,6 @@ def restore(path: Path, url: URL, *, replace: bool) -> Restored:
         finally:
             source.dispose()
             target.dispose()
-
-
-def _copy(path: Path, copy: Path) -> None:
-    if not path.is_file():
-        raise StartError(f"{path}: there is no such file; name one that backup has written")
-    copy.touch(mode=0o600)
-    try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-    except sqlite3.Error as error:
-        raise StartError(
-            f"{path}: is no backup, or cannot be read ({error}); name a file that wormhole-server "
-            "backup has written"
-        ) from error
 
 
 def _restore(source: Engine, target: Engine, revision: str, *, replace: bool) -> Restored:

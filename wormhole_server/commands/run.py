@@ -22,11 +22,15 @@ def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:  #
 
     from wormhole_server.service import make_service  # noqa: PLC0415
 
-    observer = log.observer(terminal.err, loaded.settings.log_level)
+    threshold = log.Threshold(loaded.settings.log_level)
+    observer = log.observer(terminal.err, threshold)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    return Status(
-        launch.run(make_service(loaded.settings, cast(ReactorBase, reactor)), reactor, terminal.say)
+    service = make_service(
+        loaded,
+        cast(ReactorBase, reactor),
+        lambda settings: threshold.set(settings.log_level),
     )
+    return Status(launch.run(service, reactor, terminal.say))
 
 
 RUN = Command("run", "Serve rendezvous and transit relay until stopped.", _run)

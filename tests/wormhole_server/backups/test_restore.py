@@ -154,10 +154,10 @@ class RefusalTests(BackupCase):
         whole = self.path.read_bytes()
         for content in (b"", b"rubbish" * 1000, whole[: len(whole) // 2]):
             self.path.write_bytes(content)
-            self.assertRegex(self.refused(self.path, target), "is no backup|is damaged|is empty")
+            self.assertRegex(self.refused(self.path, target), "is no |is damaged|is empty")
         middle = len(whole) // 4096 // 2 * 4096
         self.path.write_bytes(whole[:middle] + b"\xff" * 4096 + whole[middle + 4096 :])
-        self.assertRegex(self.refused(self.path, target), "is no backup|is damaged")
+        self.assertRegex(self.refused(self.path, target), "is no |is damaged")
         self.assertFalse(Path(target.database or "").exists())
 
     def test_newer(self) -> None:

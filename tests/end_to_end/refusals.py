@@ -1,0 +1,41 @@
+"""
+What clients and load balancers hear of a server whose database takes nothing.
+"""
+
+from __future__ import annotations
+
+from urllib.error import HTTPError
+
+import pytest
+
+from tests.end_to_end.processes import Server
+from tests.end_to_end.sessions import Session
+
+_REFUSED = "the server cannot use its database at the moment, try again later"
+
+
+def add_until_refused(session: Session) -> list[str]:
+    """Add messages until one is refused; the bodies of those that were stored."""
+    stored: list[str] = []
+    while True:
+        body = f"{len(stored):06}" * 1000
+        session.send("add", phase=str(len(stored)), body=body)
+        while (message := session.receive())["type"] == "ack":
+            pass
+        if message["type"] == "error":
+            assert message["error"] == _REFUSED
+            return stored
+        assert message["body"] == body
+        stored.append(body)
+
+
+def refused(session: Session, kind: str, **keys: str) -> None:
+    """The command is refused in so many words, and the connection stays."""
+    assert session.ask(kind, "error", **keys)["error"] == _REFUSED
+
+
+def not_ready(server: Server) -> str:
+    """What `/readyz` says to whoever is not to be sent there."""
+    with pytest.raises(HTTPError, match="503") as error:
+        server.get("/readyz")
+    return str(error.value.read().decode())

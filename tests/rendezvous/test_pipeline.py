@@ -1,0 +1,156 @@
+"""Tests of `rendezvous.pipeline`, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import psycopg
+from psycopg import errors
+from sqlalchemy import URL
+from twisted.trial.unittest import SynchronousTestCase
+
+from rendezvous.pipeline import Pipeline
+from tests.databases import drop_postgres, new_postgres_url
+
+_ECHO = (
+    "SELECT $1::text, $2::integer, $3::bigint, $4::double precision, $5::boolean, $6::smallint,"
+    " $7::oid"
+)
+
+
+class PipelineTests(SynchronousTestCase):
+    """Statements that go out together."""
+
+    _url: ClassVar[URL]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Make a database."""
+        cls._url = new_postgres_url()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Drop it."""
+        drop_postgres(cls._url)
+
+    def setUp(self) -> None:
+        """Connect."""
+        self.connection = self.connect()
+        self.prepared: dict[str, bytes] = {}
+
+    def connect(self) -> psycopg.Connection:
+        """A connection of this test."""
+        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = psycopg.connect(url, autocommit=True)
+        self.addCleanup(connection.close)
+        return connection
+
+    def pipeline(self) -> Pipeline:
+        """On the connection of the test."""
+        return Pipeline(self.connection, self.prepared)
+
+    def test_values(self) -> None:
+        """Values come back as they went, and so does their absence."""
+        rows = [
+            ("ä\n'\\", -1, 1 << 40, 0.1 + 0.2, True, 7, 23),
+            ("", 0, -(1 << 62), 1e300, False, -7, 0),
+            (None,) * 7,
+        ]
+        with self.pipeline() as pipeline:
+            answers = [pipeline.ask(_ECHO, row) for row in rows]
+            pipeline.exchange()
+        self.assertEqual([answer.rows for answer in answers], [[row] for row in rows])
+
+    def test_arrays(self) -> None:
+        """A list goes as an array, whatever is in it."""
+        texts = ["", "a,b", '"', "\\", "{}", "NULL", "ä b", None]
+        with self.pipeline() as pipeline:
+            answers = [
+                pipeline.ask("SELECT unnest($1::text[])", [texts]),
+                pipeline.ask("SELECT unnest($1::bigint[])", [[1, -(1 << 62)]]),
+                pipeline.ask("SELECT unnest($1::bigint[])", [[]]),
+            ]
+            pipeline.exchange()
+        self.assertEqual(
+            [[value for (value,) in answer.rows] for answer in answers],
+            [texts, [1, -(1 << 62)], []],
+        )
+
+    def test_value_without_a_form(self) -> None:
+        """A NUL, which PostgreSQL cannot keep, and what is no value are refused before they are sent."""
+        with self.pipeline() as pipeline:
+            with self.assertRaises(errors.DataError):
+                pipeline.ask("SELECT $1::text", ["a\0b"])
+            with self.assertRaises(TypeError):
+                pipeline.ask("SELECT $1::bytea", [b"a"])
+            answer = pipeline.ask("SELECT 1")
+            pipeline.exchange()
+        self.assertEqual(answer.rows, [(1,)])
+
+    def test_count(self) -> None:
+        """An answer tells how many rows were touched."""
+        with self.pipeline() as pipeline:
+            pipeline.ask("CREATE TEMPORARY TABLE counted AS SELECT generate_series(1, 5) AS n")
+            pipeline.exchange()
+            answer = pipeline.ask("DELETE FROM counted WHERE n > $1", [2])
+            pipeline.exchange()
+        self.assertEqual((answer.count, answer.rows), (3, []))
+
+    def test_prepared_once(self) -> None:
+        """A statement is prepared once for its connection, whatever happens to its neighbours."""
+        for _ in range(3):
+            with self.pipeline() as pipeline:
+                pipeline.ask("SELECT $1::integer", [1])
+                pipeline.ask("SELECT $1::integer", [2])
+                pipeline.ask("SELECT 1 / $1::integer", [0])
+                pipeline.ask("SELECT 3")
+                with self.assertRaises(errors.DivisionByZero):
+                    pipeline.exchange()
+        count = "SELECT count(*) FROM pg_prepared_statements"
+        # SELECT 3 was skipped each time, and so never prepared.
+        self.assertEqual(self.connection.execute(count).fetchone(), (2,))
+
+    def test_first_failure(self) -> None:
+        """The first failure is told; nothing behind it happens, and the connection can be used on."""
+        with self.pipeline() as pipeline:
+            pipeline.ask("CREATE TEMPORARY TABLE failing (n integer UNIQUE)")
+            pipeline.ask("INSERT INTO failing VALUES ($1)", [1])
+            pipeline.exchange()
+            pipeline.ask("INSERT INTO failing VALUES ($1)", [1])
+            skipped = pipeline.ask("INSERT INTO failing VALUES ($1)", [2])
+            pipeline.ask("no SQL")
+            with self.assertRaises(errors.UniqueViolation):
+                pipeline.exchange()
+            found = pipeline.ask("SELECT n FROM failing")
+            pipeline.exchange()
+        self.assertEqual((skipped.count, found.rows), (0, [(1,)]))
+
+    def test_left_half_way(self) -> None:
+        """Who leaves with questions open leaves a connection that can be rolled back."""
+        with self.assertRaises(KeyError), self.pipeline() as pipeline:
+            pipeline.ask("BEGIN")
+            pipeline.ask("SELECT pg_notify('x', 'y')")
+            raise KeyError
+        self.connection.rollback()
+        self.assertEqual(self.connection.execute("SELECT 1").fetchone(), (1,))
+
+    def test_more_than_fits(self) -> None:
+        """What is larger than all buffers on the way goes through, both ways at once."""
+        large = "x" * 1_000_000
+        with self.pipeline() as pipeline:
+            answers = [pipeline.ask("SELECT $1::text", [large]) for _ in range(20)]
+            pipeline.exchange()
+        self.assertTrue(all(answer.rows == [(large,)] for answer in answers))
+
+    def test_lost(self) -> None:
+        """A connection that is lost is told as such, and marked as closed."""
+        other = self.connect()
+        with self.assertRaises(psycopg.OperationalError), self.pipeline() as pipeline:
+            pipeline.ask("SELECT 1")
+            pipeline.exchange()
+            other.execute(
+                "SELECT pg_terminate_backend(%s, 10000)", [self.connection.info.backend_pid]
+            )
+            pipeline.ask("SELECT 1")
+            pipeline.exchange()
+        self.assertTrue(self.connection.closed)
