@@ -18,7 +18,7 @@ test-system: $(VENV)/.dev
 
 # As root: it starts a Docker engine of its own, and puts the machine's network back when it has ended.
 test-containers: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/containers
+	$(BIN)/python -m pytest -o faulthandler_timeout=900 tests/containers
 
 # What is made from the code, and committed.
 docs: $(VENV)/.dev
