@@ -21,6 +21,8 @@ from wormhole_server.words import nearest, quoted
 Endpoint = NewType("Endpoint", str)
 
 _BUILT_IN = ("tcp", "ssl", "unix")
+_SYSTEMD = "systemd"
+_DOMAINS = ("INET6", "INET", "UNIX")
 _EXAMPLE = r"tcp:4000, or tcp:4000:interface=127.0.0.1, or tcp:4000:interface=\:\:"
 
 
@@ -33,6 +35,8 @@ def parse_endpoint(raw: object) -> Endpoint:
     if not isinstance(raw, str):
         raise ValueError(f"{quoted(raw)} is not an endpoint; write {_EXAMPLE}")
     kind, *arguments = re.split(r"(?<!\\):", raw)
+    if kind == _SYSTEMD:
+        _check_systemd(raw, arguments)
     if kind not in _BUILT_IN:
         _check_plugin(raw, kind, has_arguments=bool(arguments))
         return Endpoint(raw)
@@ -53,6 +57,26 @@ def parse_endpoint(raw: object) -> Endpoint:
 def endpoint_kind(endpoint: Endpoint) -> str:
     """What stands before the first colon: `tcp`, `ssl`, `unix`, `systemd`…"""
     return endpoint.partition(":")[0]
+
+
+def why_not(endpoint: Endpoint, error: Exception) -> str:
+    """Why `endpoint` could not be listened on, where nothing but `error` tells."""
+    if endpoint_kind(endpoint) == _SYSTEMD and isinstance(error, LookupError):
+        return (
+            "systemd has handed over no such socket; start the server by its unit, whose socket "
+            "unit has that FileDescriptorName, or write a tcp: endpoint"
+        )
+    return str(error)
+
+
+def _check_systemd(raw: str, arguments: list[str]) -> None:
+    """Twisted would tell of these when the server starts, in Python's words."""
+    named = dict(part.partition("=")[::2] for part in arguments)
+    if named.get("domain") not in _DOMAINS or ("name" in named) == ("index" in named):
+        raise ValueError(
+            f"{quoted(raw)} does not say which socket of systemd's it is; write "
+            "systemd:domain=INET6:name=NAME (or domain=INET, or domain=UNIX)"
+        )
 
 
 def _check_tcp(raw: str, arguments: list[str]) -> None:

@@ -70,7 +70,7 @@ class RendezvousMetrics:
         )
         self._database_up = series.gauge(
             "database_up",
-            "1 where the database answered when these figures were asked for, else 0.",
+            "1 where the database answers and takes what it is given, else 0.",
         )
         self._answer_seconds = series.histogram(
             "answer_seconds",

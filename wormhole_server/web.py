@@ -23,6 +23,7 @@ from wormhole_server.admission import Refusal
 from wormhole_server.front_door import FrontDoor
 from wormhole_server.gate import Arrival
 from wormhole_server.http import Later, Page, PrivateSite, PromptChannel, text
+from wormhole_server.readiness import Readiness
 from wormhole_server.shared import Shared
 from wormhole_server.turned_away import ANSWERS
 
@@ -38,6 +39,7 @@ def web_site(
     rendezvous: WebSocketServerFactory,
     relay: WebSocketServerFactory | None,
     check: Callable[[], Deferred[None]],
+    readiness: Readiness,
     root: Resource,
     request_seconds: float,
 ) -> FrontDoor:
@@ -47,6 +49,7 @@ def web_site(
     :param rendezvous: serves /v1.
     :param relay: serves /transit; None where there is no relay.
     :param check: fires while clients can be served, and fails while they cannot.
+    :param readiness: whether clients should be sent here at all.
     :param root: the page at /, which may have others below it.
     :param request_seconds: how long a connection may take to complete a request.
     """
@@ -54,7 +57,7 @@ def web_site(
     if relay is not None:
         root.putChild(b"transit", Upgrade(relay))
     root.putChild(b"healthz", Healthy())
-    root.putChild(b"readyz", Ready(Shared(reactor, check, READY_SECONDS)))
+    root.putChild(b"readyz", Ready(Shared(reactor, check, READY_SECONDS), readiness))
     site = PrivateSite("Web root", reactor, root, request_seconds)
     websockets = {b"/v1": rendezvous} if relay is None else {b"/v1": rendezvous, b"/transit": relay}
     return FrontDoor(reactor, websockets, site, request_seconds)
@@ -133,13 +136,16 @@ class Healthy(Page):
 class Ready(Page):
     """`/readyz`: whether to send clients here."""
 
-    def __init__(self, check: Callable[[], Deferred[None]]) -> None:
+    def __init__(self, check: Callable[[], Deferred[None]], readiness: Readiness) -> None:
         super().__init__()
         self._check = check
+        self._readiness = readiness
         self._was_ready = True
 
-    def render_GET(self, request: Request) -> int:
+    def render_GET(self, request: Request) -> bytes | int:
         """Answers after the check, which all who ask at the same time share."""
+        if self._readiness.stopping:
+            return text(request, 503, "The server is not ready: it is stopping.")
         later = Later(request)
 
         def ready(_: None) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import SECONDS, Server, serving
+from tests.end_to_end.processes import SECONDS, WAYS, Server, serving
 from tests.end_to_end.sessions import Session
-from tests.end_to_end.test_start import WAYS
 
 
 def _hang_up(server: Server) -> None:

@@ -22,6 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.certificates import Authority
 from tests.end_to_end.processes import BIN, SECONDS, Program
 
+_INSTALL = Path(__file__).parents[2] / "deploy" / "tls" / "install-certificate"
 _AUTHORITY = Authority()
 
 
@@ -310,3 +311,30 @@ def test_relay(tmp_path: Path) -> None:
         finally:
             for end in ends:
                 end.close()
+
+
+def test_installed(tmp_path: Path) -> None:
+    """What renews certificates hands them over with one command; the server takes them by itself."""
+    kept, served = tmp_path / "kept", tmp_path / "served"
+    kept.mkdir()
+    environment = {
+        **os.environ,
+        "WORMHOLE_TLS_DIRECTORY": str(served),
+        "WORMHOLE_TLS_GROUP": str(os.getgid()),
+        "WORMHOLE_SERVICE": "no-such-service",
+    }
+
+    def install() -> int:
+        pair = _AUTHORITY.issue()
+        command = [str(_INSTALL), *map(str, pair.write(kept))]
+        subprocess.run(command, env=environment, check=True)
+        return pair.serial
+
+    first = install()
+    assert (served / "privkey.pem").stat().st_mode & 0o777 == 0o640
+    with serving_tls(served) as server:
+        assert server.serial() == first
+        second = install()
+        while server.serial() != second:
+            pass
+    assert "kept" not in server.program.output

@@ -17,6 +17,7 @@ from wormhole_server.admission import Admissions, ConnectionLimits, Entrance
 from wormhole_server.gate import Gate
 from wormhole_server.http import Page
 from wormhole_server.proxies.trust import Trust, parse_trusted_proxy
+from wormhole_server.readiness import Readiness
 from wormhole_server.web import came_securely, web_site
 
 HANDSHAKE = (
@@ -77,6 +78,7 @@ class ClientAddressTests(SynchronousTestCase):
             rendezvous=self.sockets,
             relay=None,
             check=ready,
+            readiness=Readiness(),
             root=self.root,
             request_seconds=10.0,
         )

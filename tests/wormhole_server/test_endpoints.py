@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.files import new_path
-from wormhole_server.endpoints import endpoint_kind, parse_endpoint
+from wormhole_server.endpoints import endpoint_kind, parse_endpoint, why_not
 
 
 class ParseTests(SynchronousTestCase):
@@ -21,6 +21,7 @@ class ParseTests(SynchronousTestCase):
             "tcp:4000:interface=127.0.0.1",
             "unix:/run/wormhole.sock",
             "systemd:domain=INET:index=0",
+            "systemd:domain=INET6:name=rendezvous",
         ):
             self.assertEqual(parse_endpoint(text), text)
 
@@ -28,6 +29,10 @@ class ParseTests(SynchronousTestCase):
         """What cannot be listened on is refused in words that say what to write instead."""
         for text, why in (
             ("4000", "write tcp:4000$"),
+            ("systemd:name=rendezvous", "write systemd:domain=INET6:name=NAME"),
+            ("systemd:domain=INET9:name=rendezvous", "which socket of systemd's"),
+            ("systemd:domain=INET6", "which socket of systemd's"),
+            ("systemd:domain=INET6:name=rendezvous:index=0", "which socket of systemd's"),
             ("tpc:4000", "did you mean tcp:"),
             ("0.0.0.0:4000", "write tcp:4000, or"),
             ("", "is not an endpoint of Twisted"),
@@ -75,6 +80,15 @@ class ParseTests(SynchronousTestCase):
         except ValueError:
             return
         self.assertEqual(endpoint, text)
+
+
+class WhyNotTests(SynchronousTestCase):
+    def test_no_such_socket(self) -> None:
+        """A socket that systemd has not handed over is said to be missing; all else speaks for itself."""
+        endpoint = parse_endpoint("systemd:domain=INET6:name=transit")
+        self.assertIn("no such socket", why_not(endpoint, KeyError("transit")))
+        self.assertEqual(why_not(endpoint, OSError("is broken")), "is broken")
+        self.assertEqual(why_not(parse_endpoint("tcp:1"), KeyError("x")), "'x'")
 
 
 class KindTests(SynchronousTestCase):

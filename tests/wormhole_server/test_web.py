@@ -11,6 +11,7 @@ from twisted.web.server import Request
 
 from tests.wormhole_server.browser import Connection, fetch, split
 from wormhole_server.http import Page, text
+from wormhole_server.readiness import Readiness
 from wormhole_server.web import web_site
 
 UPGRADE = (
@@ -46,6 +47,7 @@ class WebTests(SynchronousTestCase):
         """A site whose check the test answers."""
         self.clock = Clock()
         self.checks: list[Deferred[None]] = []
+        self.readiness = Readiness()
         self.rendezvous = WebSocketServerFactory(reactor=self.clock)
         self.rendezvous.protocol = Echo
         self.relay = WebSocketServerFactory(reactor=self.clock)
@@ -54,6 +56,7 @@ class WebTests(SynchronousTestCase):
             rendezvous=self.rendezvous,
             relay=self.relay,
             check=self.check,
+            readiness=self.readiness,
             root=Sign(),
             request_seconds=10.0,
         )
@@ -111,6 +114,7 @@ class WebTests(SynchronousTestCase):
             rendezvous=self.rendezvous,
             relay=None,
             check=self.check,
+            readiness=self.readiness,
             root=Sign(),
             request_seconds=10.0,
         )
@@ -123,6 +127,15 @@ class WebTests(SynchronousTestCase):
         self.assertEqual(connection.received(), b"")
         self.checks[0].callback(None)
         self.assertEqual(split(connection.received())[0], 200)
+
+    def test_stopping(self) -> None:
+        """A server that stops is not ready, whatever its database says; it is alive all the same."""
+        self.readiness.stop()
+        status, _, body = fetch(self.site, "/readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("is stopping", body)
+        self.assertEqual(self.checks, [])
+        self.assertEqual(fetch(self.site, "/healthz")[0], 200)
 
     def test_not_ready(self) -> None:
         """What is wrong with the database is nobody's business outside."""
