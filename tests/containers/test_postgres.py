@@ -60,5 +60,5 @@ def test_file(running: Project, ends: tuple[Path, Path]) -> None:
 
 
 def test_crash(running: Project, ends: tuple[Path, Path]) -> None:
-    """Each instance, then PostgreSQL, then HAProxy is killed while a sender waits; the receiver gets the text."""
+    """Instances, PostgreSQL and HAProxy are killed while a sender waits; the receiver gets the text."""
     survive(running, ends, "one", "two", "postgres", "haproxy")
