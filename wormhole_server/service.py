@@ -290,6 +290,11 @@ class ServerService(MultiService):
             )
         except CertificateError as error:
             raise StartError(f"{name}: {error}") from error
+        except MemoryError as error:
+            raise StartError(
+                f"{name}: TLS needs memory that is both written and executed, and may not have it "
+                "here; write MemoryDenyWriteExecute=no in the systemd unit"
+            ) from error
         self._certificates.append(keeper)
         self._reloader.add(keeper)
         return tls.tcp, keeper.before(factory, self._reactor)
