@@ -19,6 +19,7 @@ test-system: $(VENV)/.dev
 # What is made from the code, and committed.
 docs: $(VENV)/.dev
 	$(BIN)/python -m tools.configure_page
+	$(BIN)/python -m tools.reload_page
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -48,7 +48,7 @@ wormhole-server run --config=/etc/wormhole-server.toml      # nameplate-expiry =
 An unknown name is an error, with the nearest known one.
 
 SIGHUP, or a change of the file, has the configuration read again; "when changed" says when a new value
-counts then. A bad new value keeps the old one, and the log says so.
+counts then. One bad value keeps all that was in effect, and the log says so: [reload.md](reload.md).
 """
 
 

@@ -70,14 +70,14 @@ class RendezvousMetrics:
         )
         self._database_up = series.gauge(
             "database_up",
-            "1 where the database answered when these figures were asked for, else 0.",
+            "1 where the database answers and takes what it is given, else 0.",
         )
-        self._answer_seconds = series.histogram(
+        self._answer_seconds = series.quick_histogram(
             "answer_seconds",
             "From a command to its answer, where that had to be durable first or to be looked up.",
             _ANSWER_SECONDS,
         )
-        self._delivery_seconds = series.histogram(
+        self._delivery_seconds = series.quick_histogram(
             "delivery_seconds",
             "From a message's arrival, on whichever instance, until a connected listener is sent it.",
             _ANSWER_SECONDS,

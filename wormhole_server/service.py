@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.application.service import MultiService
@@ -244,7 +244,7 @@ class ServerService(MultiService):
         figures = metrics_site(
             self._reactor,
             self._metrics.registry,
-            count=cast("Callable[[], Deferred[LiveCounts]]", self._rendezvous.live_counts),
+            count=self._count,
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
@@ -252,6 +252,11 @@ class ServerService(MultiService):
             (Entrance.TRANSIT, settings.transit, TransitFactory(self._relay)),
             (Entrance.METRICS, settings.metrics, figures),
         )
+
+    def _count(self) -> Deferred[LiveCounts]:
+        # A database that answers and takes nothing is of no more use than one that is away.
+        sound = self._rendezvous.condition.check()
+        return sound.addCallback(lambda _: self._rendezvous.live_counts())
 
     def _prepare_links(self) -> None:
         if self._settings.transit_link is TransitLink.PRODUCER:
@@ -285,6 +290,11 @@ class ServerService(MultiService):
             )
         except CertificateError as error:
             raise StartError(f"{name}: {error}") from error
+        except MemoryError as error:
+            raise StartError(
+                f"{name}: TLS needs memory that is both written and executed, and may not have it "
+                "here; write MemoryDenyWriteExecute=no in the systemd unit"
+            ) from error
         self._certificates.append(keeper)
         self._reloader.add(keeper)
         return tls.tcp, keeper.before(factory, self._reactor)
@@ -371,7 +381,8 @@ class ServerService(MultiService):
         self._watchdog.stop()
 
     def _reload(self) -> None:
-        if not self.stopping:
+        # One that only starts has read everything just now, and is not to be called ready.
+        if self.started.called and not self.stopping:
             self._notifier.reloading()
             self._reloader.reload()
             self._notifier.ready(_SERVING)

@@ -68,11 +68,16 @@ class Activated(Server):
         self.ear = ear
         self.sockets = [socket.create_server(("127.0.0.1", 0), backlog=100) for _ in _NAMES]
         self.web_port, self.transit_port = (each.getsockname()[1] for each in self.sockets)
+        self.watchdog_seconds: float | None = None
         self._starts = 0
+
+    def descriptors(self) -> list[int]:
+        """Those of the sockets."""
+        return [each.fileno() for each in self.sockets]
 
     def command_line(self) -> list[str]:
         """What starts it."""
-        descriptors = ",".join(str(each.fileno()) for each in self.sockets)
+        descriptors = ",".join(map(str, self.descriptors()))
         endpoints = [f"--{name}=systemd:domain=INET:name={name}" for name in _NAMES]
         return [
             *(sys.executable, "-c", _LAUNCHER, descriptors, ":".join(_NAMES)),
@@ -86,18 +91,32 @@ class Activated(Server):
     def start(self) -> None:
         """Returns when it says that it is ready."""
         self._starts += 1
+        environment = {"NOTIFY_SOCKET": str(self.ear.path)}
+        if self.watchdog_seconds is not None:
+            environment["WATCHDOG_USEC"] = str(round(self.watchdog_seconds * 1e6))
         self.program = Program(
-            self.command_line(),
-            environment={"NOTIFY_SOCKET": str(self.ear.path)},
-            descriptors=[each.fileno() for each in self.sockets],
+            self.command_line(), environment=environment, descriptors=self.descriptors()
         )
         self.ear.wait_for("READY=1", self._starts)
+        metrics = self.program.wait_for(r"http://127\.0\.0\.1:(\d+)/metrics")
+        self.metrics_port = int(metrics[1])
 
     def begin_to_stop(self) -> None:
         """Returns when it says that it is stopping."""
         assert self.program is not None
         self.program.process.send_signal(signal.SIGTERM)
         self.ear.wait_for("STOPPING=1", self._starts)
+
+    def has_stopped(self) -> int:
+        """When it has left by itself: its exit status."""
+        assert self.program is not None
+        self.program.finish()
+        return self.stop()
+
+    def hang_up(self) -> None:
+        """As `systemctl reload` does."""
+        assert self.program is not None
+        self.program.process.send_signal(signal.SIGHUP)
 
     def close(self) -> None:
         """As when the socket units are stopped, too."""

@@ -4,6 +4,7 @@ TLS without a proxy: real clients on `ssl:` endpoints, and certificates that cha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,12 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.certificates import Authority
 from tests.end_to_end.processes import BIN, SECONDS, Program
 
+_INSTALL = Path(__file__).parents[2] / "deploy" / "tls" / "install-certificate"
 _AUTHORITY = Authority()
 
 
@@ -78,6 +81,16 @@ class TlsServer:
             context.set_alpn_protocols(alpn)
         plain = socket.create_connection(("127.0.0.1", self.port), SECONDS)
         return context.wrap_socket(plain, server_hostname="localhost")
+
+    def transit_port(self) -> int:
+        """Nobody is told of it: clients speak no TLS to a relay."""
+        listening = {
+            each.laddr.port
+            for each in psutil.Process(self.program.process.pid).net_connections("tcp")
+            if each.status == psutil.CONN_LISTEN
+        }
+        [port] = listening - {self.port}
+        return int(port)
 
     def hang_up(self) -> None:
         """SIGHUP."""
@@ -277,13 +290,9 @@ def test_cannot_start(what: str, tmp_path: Path) -> None:
 
 def test_relay(tmp_path: Path) -> None:
     """The relay works behind TLS as well, to the last byte, for clients that speak it."""
-    pair = _AUTHORITY.issue()
-    key, chain = pair.write(tmp_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    endpoint = f"ssl:{port}:privateKey={key}:certKey={chain}:interface=127.0.0.1"
-    with serving_tls(tmp_path, f"--transit={endpoint}"):
+    _AUTHORITY.issue().write(tmp_path)
+    with serving_tls(tmp_path) as server:
+        port = server.transit_port()
         data = os.urandom(3_000_000)
         ends = []
         for side in (b"1", b"2"):
@@ -310,3 +319,69 @@ def test_relay(tmp_path: Path) -> None:
         finally:
             for end in ends:
                 end.close()
+
+
+def test_installed(tmp_path: Path) -> None:
+    """What renews certificates hands them over with one command; the server takes them by itself."""
+    kept, served = tmp_path / "kept", tmp_path / "served"
+    kept.mkdir()
+    environment = {
+        **os.environ,
+        "WORMHOLE_TLS_DIRECTORY": str(served),
+        "WORMHOLE_TLS_GROUP": str(os.getgid()),
+        "WORMHOLE_SERVICE": "no-such-service",
+    }
+
+    def install() -> int:
+        pair = _AUTHORITY.issue()
+        command = [str(_INSTALL), *map(str, pair.write(kept))]
+        subprocess.run(command, env=environment, check=True)
+        return pair.serial
+
+    first = install()
+    assert (served / "privkey.pem").stat().st_mode & 0o777 == 0o640
+    with serving_tls(served) as server:
+        assert server.serial() == first
+        second = install()
+        while server.serial() != second:
+            pass
+    assert "kept" not in server.program.output
+
+
+def test_behind_a_proxy(tmp_path: Path) -> None:
+    """A trusted proxy that hands TLS on as it is says first for whom; only then comes the handshake."""
+    _AUTHORITY.issue().write(tmp_path)
+    with serving_tls(tmp_path, "--trusted-proxy=127.0.0.0/8") as server:
+        plain = socket.create_connection(("127.0.0.1", server.port), SECONDS)
+        plain.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n")
+        context = _AUTHORITY.client_context()
+        with connect(
+            f"wss://localhost:{server.port}/v1",
+            sock=plain,
+            ssl=context,
+            server_hostname="localhost",
+            compression=None,
+        ) as client:
+            assert _greeted(client) == "192.0.2.7"
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"])
+def test_no_handshake(said: bytes, tmp_path: Path) -> None:
+    """Who says nothing, half of a handshake or something else is ended in time, without a traceback."""
+    _AUTHORITY.issue().write(tmp_path)
+    with serving_tls(
+        tmp_path,
+        "--open-handshake-timeout=1s",
+        "--transit-handshake-timeout=1s",
+        "--transit-drain-timeout=1s",
+    ) as server:
+        transit = server.transit_port()
+        for port in (server.port, transit):
+            with socket.create_connection(("127.0.0.1", port), SECONDS) as silent:
+                silent.sendall(said)
+                with contextlib.suppress(ConnectionResetError):
+                    while silent.recv(100):
+                        pass
+        with server.dial() as client:
+            _greeted(client)
+        assert "Traceback" not in server.program.output

@@ -8,12 +8,16 @@ import re
 from pathlib import Path
 
 import pytest
+from twisted.internet.task import Clock
 
 from rendezvous import messages
 from rendezvous.errors import ErrorKind
+from rendezvous.ledger import Ledger
+from rendezvous.server import Rendezvous
 from tests.project.markdown import FILES, ROOT, spans, text_of
 from transit_relay.handshake import Refusal
 from transit_relay.observer import Mood
+from wormhole_server.admission import Admissions, ConnectionLimits
 from wormhole_server.metrics import Metrics
 
 PROTOCOL = ROOT / "docs" / "protocol.md"
@@ -62,6 +66,15 @@ def test_limits() -> None:
         assert limit in text
 
 
+def _metrics() -> Metrics:
+    """All there are in a server."""
+    metrics, clock = Metrics("0"), Clock()
+    ledger = Ledger(clock)
+    metrics.rendezvous.watch(ledger.backlog, Rendezvous(clock, ledger, metrics.rendezvous))
+    metrics.connections.watch(Admissions(ConnectionLimits(None, None)))
+    return metrics
+
+
 @pytest.mark.parametrize(
     "file",
     [file for file in FILES if file.name != "CHANGELOG.md"],
@@ -71,7 +84,7 @@ def test_metrics(file: Path) -> None:
     """Every series of the server's that a document names is there."""
     known = {
         name
-        for family in Metrics("0").registry.collect()
+        for family in _metrics().registry.collect()
         for name in (
             family.name,
             *(sample.name for sample in family.samples),

@@ -7,31 +7,24 @@ Owns how long each lasts, by the file; what clients are shown is seen from outsi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-
-from cryptography import x509
 
 from wormhole_server.doctor.case import Case
 from wormhole_server.doctor.finding import Finding, failure
 from wormhole_server.doctor.front import certificate
 from wormhole_server.endpoints import endpoint_kind
+from wormhole_server.tls.certificate import CertificateError, read_certificate
 from wormhole_server.tls.endpoint import parse_tls_endpoint
 
 
 def certificates(case: Case) -> Iterator[Finding]:
-    """Each file once."""
+    """Each once, with its key."""
     settings = case.settings
     endpoints = (*settings.rendezvous, *settings.transit, *settings.metrics)
     tls = [parse_tls_endpoint(each) for each in endpoints if endpoint_kind(each) == "ssl"]
-    for path in sorted({each.files.certificate for each in tls}):
+    for files in dict.fromkeys(each.files for each in tls):
         try:
-            own = x509.load_pem_x509_certificate(Path(path).read_bytes())
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is no PEM certificate"
-            yield failure(
-                "certificate",
-                f"{path}: {why}",
-                "write the path of a certificate that the server's user may read",
-            )
+            expires = read_certificate(files).expires
+        except CertificateError as error:
+            yield failure("certificate", error.why, error.mend)
         else:
-            yield certificate(path, own.not_valid_after_utc.timestamp(), case.now())
+            yield certificate(files.certificate, expires, case.now())

@@ -34,8 +34,16 @@ class CertificateError(Exception):
     """
     A certificate cannot be used.
 
-    Its text is one line that says which file, what is wrong with it and what to do.
+    Its text is one line that says all of it.
+
+    :ivar why: which file, and what is wrong with it.
+    :ivar mend: what to do.
     """
+
+    def __init__(self, why: str, mend: str) -> None:
+        self.why = why
+        self.mend = mend
+        super().__init__(f"{why}; {mend}")
 
 
 @attrs.frozen
@@ -71,17 +79,20 @@ def read_certificate(files: Files, protocols: Sequence[bytes] = ()) -> Certifica
     except TypeError as error:
         raise CertificateError(
             f"{literal(files.private_key)} holds a key that is encrypted, and nobody is there to "
-            "type its password; write one without (openssl pkey -in OLD -out NEW)"
+            "type its password",
+            "write one without (openssl pkey -in OLD -out NEW)",
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CertificateError(
-            f"{literal(files.private_key)} holds no private key; name the file with the key, as PEM"
+            f"{literal(files.private_key)} holds no private key",
+            "name the file with the key, as PEM",
         ) from error
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if key.public_key().public_bytes(*form) != own.public_key().public_bytes(*form):
         raise CertificateError(
             f"the key in {literal(files.private_key)} does not belong to the certificate in "
-            f"{literal(files.certificate)}; name two that were issued together"
+            f"{literal(files.certificate)}",
+            "name two that were issued together",
         )
     context = _context(protocols)
     try:
@@ -94,7 +105,8 @@ def read_certificate(files: Files, protocols: Sequence[bytes] = ()) -> Certifica
     except (SSL.Error, TypeError) as error:
         raise CertificateError(
             f"OpenSSL does not take the certificate in {literal(files.certificate)} "
-            f"({_reason(error)}); have another one issued"
+            f"({_reason(error)})",
+            "have another one issued",
         ) from error
     return Certificate(
         context, own.not_valid_before_utc.timestamp(), own.not_valid_after_utc.timestamp()
@@ -125,8 +137,8 @@ def _certificates(path: str) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise CertificateError(
-            f"{literal(path)} holds no certificate; name the file with the certificate and those "
-            "that signed it, as PEM (fullchain.pem)"
+            f"{literal(path)} holds no certificate",
+            "name the file with the certificate and those that signed it, as PEM (fullchain.pem)",
         ) from error
 
 
@@ -136,8 +148,8 @@ def _read(path: str) -> bytes:
             return file.read(_MOST_BYTES)
     except OSError as error:
         raise CertificateError(
-            f"{literal(path)} cannot be read ({error.strerror}); name a file that the server's user "
-            "may read"
+            f"{literal(path)} cannot be read ({error.strerror})",
+            "name a file that the server's user may read",
         ) from error
 
 

@@ -105,6 +105,12 @@ class CertificateTests(SynchronousTestCase):
             [only] = found
             self.assertEqual(only.level, Level.WARNING)
             self.assertIn("expires in 5 days", only.text)
+            other = Path(directory) / "other.pem"
+            other.write_bytes(self_signed(NOW + 5 * DAY))
+            mixed = f"ssl:443:privateKey={other}:certKey={path}"
+            [only] = certificates(case(f"--rendezvous={mixed}"))
+            self.assertEqual(only.level, Level.FAILURE)
+            self.assertIn("does not belong", only.text)
             gone = case(f"--rendezvous={endpoint}")
             path.write_text("rubbish")
             self.assertEqual(levels(certificates(gone)), {"certificate": Level.FAILURE})
