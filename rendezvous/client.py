@@ -294,7 +294,7 @@ class Client:
         elif turn.reply is not None:
             self._send(turn.reply(now))
         if turn.asked is not None:
-            # The clock is the wall's, which may be set back.
+            # The clock is that of the day, which may be set back.
             self._observer.answered(max(0.0, now - turn.asked))
         if turn.granted is not None:
             self._follow(*turn.granted)

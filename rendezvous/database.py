@@ -6,7 +6,9 @@ Owns every setting of SQLite and PostgreSQL that the ledger's promises rest on.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -100,7 +102,8 @@ def open_runners(
         # On the reactor's thread nothing sleeps for a lock.
         connection.execute("PRAGMA busy_timeout = 0")
         worker = Worker(reactor, "ledger")
-        return [SqliteRunner(reactor, connection, engine.dialect, worker, observer)]
+        is_there = _watch(engine.url.database)
+        return [SqliteRunner(reactor, connection, engine.dialect, worker, observer, is_there)]
     # psycopg comes with an extra that a server on SQLite does without.
     from rendezvous.ledger_postgres import PostgresRunner  # noqa: PLC0415
 
@@ -108,6 +111,24 @@ def open_runners(
         PostgresRunner(reactor, engine, Worker(reactor, f"ledger-{lane}"), observer, instance)
         for lane in range(lanes)
     ]
+
+
+def _watch(file: str | None) -> Callable[[], bool]:
+    """What tells whether `file` is still the one that it is now."""
+    path = os.path.abspath(file or "")
+    try:
+        opened = os.stat(path)
+    except OSError:
+        # SQLite has names that are no files, such as that of a database in memory.
+        return lambda: True
+
+    def is_there() -> bool:
+        try:
+            return os.path.samestat(os.stat(path), opened)
+        except OSError:
+            return False
+
+    return is_there
 
 
 def clock_of(engine: Engine) -> AskTime | None:

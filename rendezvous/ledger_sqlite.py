@@ -7,6 +7,9 @@ by both at once: between `COMMIT` and its result the reactor's thread keeps away
 
 Another process may hold the file's lock (a backup, a command of the operator's). SQLite would sleep for
 it; here the batch is put off and tried again.
+
+SQLite goes on writing to a file that has been moved or deleted, and all that was answered would be gone with
+the process: before a commit the file has to be where it was.
 """
 
 from __future__ import annotations
@@ -46,6 +49,9 @@ _MENDS = {
 }
 
 
+_GONE = "its file has been moved or deleted; put it back, or stop the server and restore a backup"
+
+
 def _primary_code(error: Exception) -> int | None:
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
@@ -60,6 +66,7 @@ class SqliteRunner:
     Runs batches on one connection.
 
     :param connection: in autocommit mode, usable from several threads, with a busy timeout of 0.
+    :param is_there: whether the connection's file is the one that stands under its name.
     """
 
     def __init__(
@@ -69,9 +76,11 @@ class SqliteRunner:
         dialect: Dialect,
         worker: Worker,
         observer: Observer,
+        is_there: Callable[[], bool],
     ) -> None:
         self._clock = clock
         self._connection = connection
+        self._is_there = is_there
         self._worker = worker
         self._observer = observer
         self._dialect = dialect
@@ -114,6 +123,8 @@ class SqliteRunner:
                     job.run(tx)
                 tx.finish()
             if self._connection.total_changes != before:
+                if not self._is_there():
+                    raise sqlite3.OperationalError(_GONE)
                 self._worker.do(self._commit)
                 return False
             # Nothing to make durable, nothing to wait for.

@@ -109,7 +109,7 @@ class Operations:
             name = self.allocator.find(tx, app, now, passed_over)
             # Another transaction may be taking it, or have taken it since it was found.
             ours = tx.try_lock(nameplate_key(app, name))
-            if ours and mailboxes.get_nameplate(tx, app, name) is None:
+            if ours and (tx.alone or mailboxes.get_nameplate(tx, app, name) is None):
                 return mailboxes.claim_free(tx, app, side, name, new_mailbox_id(), now)
             passed_over.add(name)
         raise Refusal(ErrorKind.NO_NAMEPLATE_FREE)

@@ -142,6 +142,10 @@ class _Shared(Transaction):
         self._later = side_by_side.later
         self.news = side_by_side.news
 
+    @property
+    def alone(self) -> bool:
+        return False
+
     def try_lock(self, key: str) -> bool:
         turns = self._all.turns
         if not turns.is_free(key):

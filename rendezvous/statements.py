@@ -102,6 +102,11 @@ class Transaction:
         # What other instances are told at the commit: by key, a mailbox's row and newest message.
         self.news: dict[str, tuple[int, int]] = {}
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other transaction can be under way, so that what was read still holds."""
+        return self._try_lock is _alone
+
     def try_lock(self, key: str) -> bool:
         """Take the turn of `key` (see `Ledger.submit`) until the commit, unless another has it."""
         return self._try_lock(key)

@@ -7,6 +7,7 @@ Owns what the server asks of Autobahn: its options, when a connection counts as 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -34,6 +35,9 @@ _log = Logger()
 _GOING_AWAY = 1001
 # A client that is told to go has so long to say goodbye.
 _CLOSE_SECONDS = 2.0
+# When clients are told to go one by one: between two turns, each with as many as it takes. Thousands of
+# timers would do no better.
+_TURN_SECONDS = 0.05
 
 
 # What Autobahn keeps on each connection and does not look at again once the connection is open, or, as the
@@ -106,6 +110,8 @@ class RendezvousProtocol(WebSocketServerProtocol):
             self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         self.client.greet(peer)
+        if self.factory.leaving:
+            self.go_away()
 
     def _forget_handshake(self) -> None:
         """
@@ -213,6 +219,12 @@ class RendezvousProtocol(WebSocketServerProtocol):
         self.flush_out()
         return super().onCloseFrame(code, reasonRaw)
 
+    def go_away(self) -> None:
+        """Close in good order: the server is stopping."""
+        self.flush_out()
+        # Its public method lets applications say 1000 and their own codes only.
+        self.sendCloseFrame(_GOING_AWAY, b"the server is going down")
+
     def pause(self) -> None:
         """See `Wire.pause`."""
         self.transport.pauseProducing()
@@ -274,6 +286,7 @@ class RendezvousFactory(WebSocketServerFactory):
         super().__init__(reactor=rendezvous.clock, server="")  # type: ignore[no-untyped-call]
         self._batched_timer = _Timer(rendezvous.clock)
         self.connections: set[RendezvousProtocol] = set()
+        self.leaving = False
         self._when_empty: list[Deferred[None]] = []
         self._to_flush: list[RendezvousProtocol] = []
         self._rendezvous = rendezvous
@@ -355,6 +368,11 @@ class RendezvousFactory(WebSocketServerFactory):
             self._last = (message, text_frame(payload))
         return self._last[1]
 
+    @property
+    def count(self) -> int:
+        """How many clients are connected."""
+        return len(self.connections)
+
     def connection_lost(self, connection: RendezvousProtocol) -> None:
         """Forget a connection."""
         self.connections.discard(connection)
@@ -389,9 +407,33 @@ class RendezvousFactory(WebSocketServerFactory):
                 _log.failure("an error that nobody foresaw, while sending to one client")
                 connection.dropConnection(abort=True)
 
-    def go_away(self) -> None:
-        """Tell every client that the server is stopping."""
+    def go_away(self, spread_seconds: float = 0.0) -> None:
+        """
+        Tell every client that the server is stopping, and every one that still comes.
+
+        :param spread_seconds: evenly over so long, so that they do not all come back in one moment.
+        """
+        self.leaving = True
+        all_of_them = list(self.connections)
+        count = max(len(all_of_them), 1)
+        pause = max(spread_seconds / count, _TURN_SECONDS)
+        number = ceil(count * pause / spread_seconds) if pause < spread_seconds else count
+        self._go_away_in_turn(all_of_them, pause, number)
+
+    def _go_away_in_turn(
+        self, remaining: list[RendezvousProtocol], pause_seconds: float, number: int
+    ) -> None:
+        for connection in remaining[:number]:
+            if connection in self.connections:
+                connection.go_away()
+        rest = remaining[number:]
+        if rest:
+            self._rendezvous.clock.callLater(
+                pause_seconds, self._go_away_in_turn, rest, pause_seconds, number
+            )
+
+    def abort_all(self) -> None:
+        """End every connection, and wait for nobody."""
+        self.leaving = True
         for connection in tuple(self.connections):
-            connection.flush_out()
-            # Its public method lets applications say 1000 and their own codes only.
-            connection.sendCloseFrame(_GOING_AWAY, b"the server is going down")
+            connection.transport.abortConnection()

@@ -81,6 +81,14 @@ class Relay:
             connection.close(Cause.SHUTDOWN)
         return connection
 
+    def drain(self) -> Deferred[None]:
+        """
+        Let pairs go on, and close all others in good order, and every one that still comes.
+
+        Fires when no connection is left, however long the last pair takes.
+        """
+        return self._stop(State.HANDSHAKE, State.WAITING)
+
     def close_all(self) -> Deferred[None]:
         """
         Close every connection in good order, and every one that still comes, at once.
@@ -88,12 +96,13 @@ class Relay:
         Fires when none is left, which is at most `Limits.drain_seconds` and
         `Limits.linger_seconds` later.
         """
-        self._stopping = True
-        done: Deferred[None] = Deferred()
-        self._when_empty.append(done)
+        return self._stop(State.HANDSHAKE, State.WAITING, State.PAIRED)
+
+    def abort_all(self) -> Deferred[None]:
+        """As `close_all`, but wait for no peer: what is still on its way is dropped."""
+        done = self.close_all()
         for connection in list(self._connections):
-            connection.close(Cause.SHUTDOWN)
-        self._tell_if_empty()
+            connection.wire.abort()
         return done
 
     def failed(self) -> None:
@@ -130,6 +139,16 @@ class Relay:
         """Forget `connection`."""
         del self._connections[connection]
         self._tell_if_empty()
+
+    def _stop(self, *states: State) -> Deferred[None]:
+        self._stopping = True
+        done: Deferred[None] = Deferred()
+        self._when_empty.append(done)
+        for connection in list(self._connections):
+            if connection.session.state in states:
+                connection.close(Cause.SHUTDOWN)
+        self._tell_if_empty()
+        return done
 
     def _tell_if_empty(self) -> None:
         if not self._connections:

@@ -21,6 +21,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
+from zope.interface import implementer
 
 from transit_relay import sockets
 from transit_relay.connection import Connection
@@ -42,6 +43,30 @@ _CODES: Final = {
     Cause.SHUTDOWN: 1001,  # going away
 }
 """The close codes of RFC 6455, section 7.4.1; in good order, it is 1000."""
+
+
+_MOST_PONGS: Final = 16
+"""Pongs that may wait to be sent. Only the newest ping needs an answer (RFC 6455, section 5.5.3), but a
+peer that pings again before it could have read is no fault of its own."""
+
+
+@implementer(IPushProducer)
+class _Room:
+    """Notes whether the transport of a peer that has no buddy takes more."""
+
+    def __init__(self, websocket: "TransitWebSocket") -> None:
+        self._websocket = websocket
+
+    def pauseProducing(self) -> None:
+        """It does not."""
+        self._websocket.choked = True
+
+    def resumeProducing(self) -> None:
+        """It does again."""
+        self._websocket.choked = False
+
+    def stopProducing(self) -> None:
+        """It is gone."""
 
 
 class TransitWebSocket(WebSocketServerProtocol):
@@ -66,6 +91,7 @@ class TransitWebSocket(WebSocketServerProtocol):
         self._lent: Frames | None = None
         self._skip = 0
         self._parsing = False
+        self._pongs = 0
 
     @property
     def framing(self) -> "TransitWebSocket":
@@ -107,6 +133,7 @@ class TransitWebSocket(WebSocketServerProtocol):
     def onOpen(self) -> None:
         """The WebSocket is open."""
         self.transport.unregisterProducer()  # twisted.web's HTTP channel, where it began with that
+        self.transport.registerProducer(_Room(self), True)
         self._timer.cancel()
         self._connection = self._relay.connected(self)
         self._heard_at = self._clock.seconds()
@@ -132,6 +159,15 @@ class TransitWebSocket(WebSocketServerProtocol):
         """A message is over."""
         if self._connection is not None:
             self._connection.message_ended()
+
+    def onPing(self, payload: bytes) -> None:
+        """The peer wants an answer, which it has unless it leaves too many of them unread."""
+        room = not self.choked if self._descriptor is None else self._descriptor.clear
+        if room:
+            self._pongs = 0
+        if self._pongs < _MOST_PONGS:
+            self._pongs += 1
+            self.sendPong(payload)  # type: ignore[no-untyped-call]
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:  # noqa: N802, N803
         """The peer closes, or answers that we do."""
@@ -165,6 +201,7 @@ class TransitWebSocket(WebSocketServerProtocol):
 
     def descriptor(self) -> Descriptor | None:
         """The socket beneath, if there is nothing but frames in between."""
+        self.transport.unregisterProducer()
         self._descriptor = descriptor_of(self.transport)
         return self._descriptor
 
@@ -209,6 +246,8 @@ class TransitWebSocket(WebSocketServerProtocol):
 
     def attach(self, producer: IPushProducer) -> None:
         """Let `producer` know when there is too much to send."""
+        self._descriptor = None
+        self.transport.unregisterProducer()
         self.transport.registerProducer(producer, True)
 
     def detach(self) -> None:

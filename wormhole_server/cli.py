@@ -17,6 +17,7 @@ from twisted.python import usage
 from wormhole_server.commands.backup import BACKUP, RESTORE
 from wormhole_server.commands.command import Command, Status, Terminal
 from wormhole_server.commands.configuration import CHECK, SHOW
+from wormhole_server.commands.doctor import DOCTOR
 from wormhole_server.commands.health import HEALTH
 from wormhole_server.commands.import_usage import IMPORT_USAGE
 from wormhole_server.commands.migrate import MIGRATE
@@ -31,6 +32,7 @@ COMMANDS: tuple[Command, ...] = (
     CHECK,
     SHOW,
     HEALTH,
+    DOCTOR,
     BACKUP,
     RESTORE,
     MIGRATE,

@@ -14,12 +14,15 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpointStringParser
 from twisted.plugin import getPlugins
 
-from wormhole_server.words import literal, nearest, quoted
+from wormhole_server.tls.endpoint import parse_tls_endpoint
+from wormhole_server.words import nearest, quoted
 
 # A Twisted server endpoint string that has been checked.
 Endpoint = NewType("Endpoint", str)
 
 _BUILT_IN = ("tcp", "ssl", "unix")
+_SYSTEMD = "systemd"
+_DOMAINS = ("INET6", "INET", "UNIX")
 _EXAMPLE = r"tcp:4000, or tcp:4000:interface=127.0.0.1, or tcp:4000:interface=\:\:"
 
 
@@ -32,19 +35,18 @@ def parse_endpoint(raw: object) -> Endpoint:
     if not isinstance(raw, str):
         raise ValueError(f"{quoted(raw)} is not an endpoint; write {_EXAMPLE}")
     kind, *arguments = re.split(r"(?<!\\):", raw)
+    if kind == _SYSTEMD:
+        _check_systemd(raw, arguments)
     if kind not in _BUILT_IN:
         _check_plugin(raw, kind, has_arguments=bool(arguments))
         return Endpoint(raw)
     if kind != "unix":
         _check_tcp(raw, arguments)
+    # Which key and certificate there are is looked at when the server starts, and again and again then.
+    beneath = parse_tls_endpoint(raw).tcp if kind == "ssl" else raw
     try:
-        # These three keep the reactor for later and do not look at it here.
-        serverFromString(None, raw)
-    except OSError as error:
-        raise ValueError(
-            f"{quoted(raw)} cannot be used: {literal(error.filename)}: {error.strerror}; "
-            "write the path of a file that the server may read"
-        ) from error
+        # These keep the reactor for later and do not look at it here.
+        serverFromString(None, beneath)
     except Exception as error:  # Parsers raise whatever they stumble over.
         raise ValueError(
             f"{quoted(raw)} is not an endpoint of Twisted ({error}); write {_EXAMPLE}"
@@ -55,6 +57,26 @@ def parse_endpoint(raw: object) -> Endpoint:
 def endpoint_kind(endpoint: Endpoint) -> str:
     """What stands before the first colon: `tcp`, `ssl`, `unix`, `systemd`…"""
     return endpoint.partition(":")[0]
+
+
+def why_not(endpoint: Endpoint, error: Exception) -> str:
+    """Why `endpoint` could not be listened on, where nothing but `error` tells."""
+    if endpoint_kind(endpoint) == _SYSTEMD and isinstance(error, LookupError):
+        return (
+            "systemd has handed over no such socket; start the server by its unit, whose socket "
+            "unit has that FileDescriptorName, or write a tcp: endpoint"
+        )
+    return str(error)
+
+
+def _check_systemd(raw: str, arguments: list[str]) -> None:
+    """Twisted would tell of these when the server starts, in Python's words."""
+    named = dict(part.partition("=")[::2] for part in arguments)
+    if named.get("domain") not in _DOMAINS or ("name" in named) == ("index" in named):
+        raise ValueError(
+            f"{quoted(raw)} does not say which socket of systemd's it is; write "
+            "systemd:domain=INET6:name=NAME (or domain=INET, or domain=UNIX)"
+        )
 
 
 def _check_tcp(raw: str, arguments: list[str]) -> None:

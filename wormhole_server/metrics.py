@@ -15,6 +15,7 @@ from wormhole_server.metrics_files import FileMetrics
 from wormhole_server.metrics_process import ProcessMetrics
 from wormhole_server.metrics_relay import RelayMetrics
 from wormhole_server.metrics_rendezvous import RendezvousMetrics
+from wormhole_server.pages.tally import Tally
 
 __all__ = [
     "ConnectionMetrics",
@@ -42,3 +43,7 @@ class Metrics:
         self.process = ProcessMetrics(self.registry, version)
         self.files = FileMetrics(self.registry)
         self.connections = ConnectionMetrics(self.registry)
+
+    def tally(self) -> Tally:
+        """What has happened since the process began, as far as the status page is about it."""
+        return Tally(self.rendezvous.outcomes(), self.relay.sessions(), self.relay.relayed_bytes())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from transit_relay.observer import ConnectionRecord, End, Fallback, LinkKind, Mood, State
-from wormhole_server.metrics_series import Series
+from wormhole_server.metrics_series import Series, count_of
 
 # From a text that was sent to a dilated wormhole that stayed for a day.
 _SESSION_SECONDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
@@ -71,6 +71,14 @@ class RelayMetrics:
             "internal_errors",
             "Exceptions that nobody foresaw, each of which closed a connection; the log has them.",
         )
+
+    def sessions(self) -> int:
+        """Pairs that have met and are gone again."""
+        return count_of(self._pairs)
+
+    def relayed_bytes(self) -> int:
+        """Bytes handed on."""
+        return count_of(self._bytes)
 
     def connection_state(self, link_end: End, before: State | None, after: State | None) -> None:
         """A connection goes from one state to the next; None stands for not (or no longer) here."""

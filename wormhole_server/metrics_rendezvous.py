@@ -16,7 +16,7 @@ from rendezvous.messages import CommandKind
 from rendezvous.moods import Mood
 from rendezvous.observer import DropReason
 from rendezvous.server import Rendezvous
-from wormhole_server.metrics_series import Series
+from wormhole_server.metrics_series import Series, count_of
 from wormhole_server.metrics_site import LiveCounts
 
 # From a commit on a good SSD to the half minute for which commands wait for a database that has gone.
@@ -70,7 +70,7 @@ class RendezvousMetrics:
         )
         self._database_up = series.gauge(
             "database_up",
-            "1 where the database answered when these figures were asked for, else 0.",
+            "1 where the database answers and takes what it is given, else 0.",
         )
         self._answer_seconds = series.histogram(
             "answer_seconds",
@@ -150,6 +150,10 @@ class RendezvousMetrics:
             "1 where messages stored by other instances are heard of, and where there are none; else 0.",
             lambda: not rendezvous.hearing.deaf_now,
         )
+
+    def outcomes(self) -> dict[Mood, int]:
+        """How exchanges have ended since the process began."""
+        return {mood: count_of(counter) for mood, counter in self._retired_mailboxes.items()}
 
     def show_live_counts(self, counts: LiveCounts | None) -> None:
         """What the database has; None where it does not say."""

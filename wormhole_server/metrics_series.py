@@ -16,6 +16,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 E = TypeVar("E", bound=enum.Enum)
 
 
+def count_of(counter: Counter) -> int:
+    """How far a counter has come."""
+    return sum(
+        int(sample.value)
+        for metric in counter.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    )
+
+
 class Series:
     """
     Makes the series of one part of the program.

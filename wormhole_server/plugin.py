@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import cast
 
 from twisted.application.service import IService
 from twisted.internet.base import ReactorBase
 
-from wormhole_server import launch
+from wormhole_server import launch, signals
 from wormhole_server.errors import ConfigurationError
 from wormhole_server.options import ServerOptions
 from wormhole_server.sources import load
+from wormhole_server.systemd import notifier_from
 
 Options = ServerOptions
 
@@ -40,9 +42,13 @@ def makeService(options: ServerOptions) -> IService:
     from wormhole_server.service import make_service  # noqa: PLC0415
 
     launch.tell_in_one_line(_say)
-    return launch.Launched(
-        make_service(loaded, cast(ReactorBase, reactor)), reactor, launch.exit_with
+    service = make_service(
+        loaded,
+        cast(ReactorBase, reactor),
+        notifier=notifier_from(os.environ, os.getpid(), time.monotonic),  # noqa: TID251
     )
+    signals.take_over(cast(ReactorBase, reactor), service)
+    return launch.Launched(service, reactor, launch.exit_with)
 
 
 def _say(line: str) -> None:

@@ -7,6 +7,7 @@ from the name under which somebody has come.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
@@ -91,6 +92,48 @@ def reach(
             where = place(listener)
             transit_helper = None if where is None else f"tcp:{where}"
     return Reach(relay_url, transit_helper)
+
+
+def reach_of_visitor(
+    host: str | None,
+    *,
+    secure: bool,
+    transit: Sequence[Listener],
+    public: Public,
+    otherwise: Callable[[], Reach],
+) -> Reach:
+    """
+    Where somebody reaches the server who has just reached its web root.
+
+    :param host: how they call it: the `Host` of their request; None where that is of no use.
+    :param secure: whether they came through TLS.
+    :param otherwise: where nothing is known of the visitor, or the operator has said it all.
+    """
+    name = _host_alone(host)
+    if public.host is not None or name is None:
+        return otherwise()
+    transit_helper = public.transit
+    for listener in transit:
+        address = listener.address
+        if transit_helper is not None or endpoint_kind(listener.endpoint) == "ssl":
+            continue
+        if isinstance(address, (IPv4Address, IPv6Address)):
+            where = name if ip_address(address.host).is_unspecified else bracketed(address.host)
+            transit_helper = f"tcp:{where}:{address.port}"
+    scheme = "wss" if secure else "ws"
+    return Reach(public.url or f"{scheme}://{host}/v1", transit_helper)
+
+
+# What a browser sends, and nothing that a shell or a page would take for more than a name.
+_HOST = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+# As long as a name can be.
+_HOST_LETTERS = 253 + len(":65535")
+
+
+def _host_alone(host: str | None) -> str | None:
+    """A host without its port; None where it is none."""
+    found = _HOST.fullmatch(host) if host is not None and len(host) <= _HOST_LETTERS else None
+    return None if found is None else found[1]
 
 
 def bracketed(host: str) -> str:

@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.application.service import MultiService
@@ -36,7 +36,7 @@ from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_server import descriptors
 from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
-from wormhole_server.endpoints import Endpoint
+from wormhole_server.endpoints import Endpoint, endpoint_kind, why_not
 from wormhole_server.errors import StartError
 from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
@@ -44,26 +44,36 @@ from wormhole_server.log_fd import LogFd
 from wormhole_server.metrics import Metrics
 from wormhole_server.metrics_site import LiveCounts, metrics_site
 from wormhole_server.migrate import migrate
-from wormhole_server.paste import local_host, paste_line
-from wormhole_server.reach import Listener, Public, reach
+from wormhole_server.paste import paste_line
+from wormhole_server.people import Reachable, people_pages
+from wormhole_server.reach import Listener
 from wormhole_server.reactor_lag import ReactorLag
+from wormhole_server.readiness import Readiness
 from wormhole_server.relay_observer import Recording
 from wormhole_server.reload import Configuration, Outcome, Reloader
 from wormhole_server.settings import Settings, TransitLink
+from wormhole_server.shutdown import Plan, Shutdown
 from wormhole_server.sources import Loaded
+from wormhole_server.systemd import Notifier, Watchdog
 from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
+from wormhole_server.tls.certificate import CertificateError
+from wormhole_server.tls.endpoint import parse_tls_endpoint
+from wormhole_server.tls.keeper import Keeper
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
 
 _log = Logger()
 
-# What is on its way when the server is stopped has so long to arrive.
-_GOODBYE_SECONDS = 5.0
+# As `systemctl status` has it.
+_SERVING = "Serving."
 
 
 def make_service(
-    loaded: Loaded, reactor: ReactorBase, *parts: Callable[[Settings], None]
+    loaded: Loaded,
+    reactor: ReactorBase,
+    *parts: Callable[[Settings], None],
+    notifier: Notifier | None = None,
 ) -> ServerService:
     """
     A server that does what the configuration says. Opens nothing yet.
@@ -71,9 +81,10 @@ def make_service(
     From here on the reactor's timers run by a clock that never jumps.
 
     :param parts: what else is to hear of it when settings change.
+    :param notifier: to tell systemd how the server is.
     """
     keep_steady(reactor)
-    return ServerService(loaded, reactor, parts)
+    return ServerService(loaded, reactor, notifier or Notifier(), parts)
 
 
 class ServerService(MultiService):
@@ -87,6 +98,7 @@ class ServerService(MultiService):
         self,
         loaded: Loaded,
         reactor: ReactorBase,
+        notifier: Notifier,
         parts: Sequence[Callable[[Settings], None]] = (),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -94,7 +106,10 @@ class ServerService(MultiService):
         self._settings = settings = loaded.settings
         self._reactor = reactor
         self._day = day = ClockOfDay(reactor)
-        self._ports: list[IListeningPort] = []
+        self._ports: dict[Entrance, list[IListeningPort]] = {each: [] for each in Entrance}
+        self._notifier = notifier
+        self._watchdog = Watchdog(reactor, notifier)
+        self._readiness = Readiness()
         self._metrics = metrics = Metrics(VERSION)
         self._engine = open_engine(settings.database)
         self._ledger = Ledger(reactor)
@@ -128,12 +143,37 @@ class ServerService(MultiService):
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = RendezvousFactory(self._rendezvous, **websocket_terms(settings))
+        self._listening: dict[str, Sequence[Listener]] = {}
+        self._reachable = Reachable(settings, self._listening)
+        self._pages = people_pages(
+            reactor,
+            day,
+            settings,
+            self._engine,
+            reachable=self._reachable,
+            rendezvous=self._rendezvous,
+            clients=self._clients,
+            relay=self._relay,
+            metrics=metrics,
+            several=self._listener is not None,
+        )
         self._web = web_site(
             reactor,
             rendezvous=self._clients,
             relay=TransitWebSocketFactory(self._relay, reactor),
             check=self._rendezvous.check_database,
+            readiness=self._readiness,
+            root=self._pages.root,
             request_seconds=settings.open_handshake_timeout,
+        )
+        self._shutdown = Shutdown(
+            reactor,
+            _plan(settings),
+            self._readiness,
+            self._relay,
+            self._clients,
+            self._close,
+            self._say,
         )
         self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
         metrics.files.configuration_loaded(day)
@@ -141,12 +181,18 @@ class ServerService(MultiService):
             loaded, [self._change, *parts], self._configuration_read_again
         )
         self._reloader = Reloader(reactor, [self._configuration])
+        self._certificates: list[Keeper] = []
         self._forget_hangup: Callable[[], None] | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way out."""
+        return self._readiness.stopping
 
     def startService(self) -> None:
         """Bind the ports, then open the database, then serve."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._forget_hangup = on_hangup(self._reactor, self._reloader.reload)
+        self._forget_hangup = on_hangup(self._reactor, self._reload)
         self.started = Deferred.fromCoroutine(self._start())
 
     def stopService(self) -> Deferred[None]:
@@ -154,11 +200,15 @@ class ServerService(MultiService):
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
+    def hurry(self) -> None:
+        """Wait for nobody any more, where it is being stopped."""
+        self._shutdown.hurry()
+
     async def _start(self) -> None:
-        rendezvous, transit, metrics = [
-            [await self._listen(name, endpoint, factory) for endpoint in endpoints]
-            for name, endpoints, factory in self._doors()
-        ]
+        for entrance, endpoints, factory in self._doors():
+            self._listening[entrance.value] = [
+                await self._listen(entrance, endpoint, factory) for endpoint in endpoints
+            ]
         self._prepare_links()
         done = migrate(self._engine)
         try:
@@ -177,28 +227,36 @@ class ServerService(MultiService):
         self._rendezvous.start()
         self._lag.start()
         self._reloader.start()
+        self._pages.start()
         _tune_interpreter()
-        self._tell(rendezvous, transit, metrics)
+        # Before that, nobody accepts a connection, and a signal is nobody's.
+        running: Deferred[None] = Deferred()
+        self._reactor.callWhenRunning(running.callback, None)
+        await running
+        self._tell()
         if done is not None:
             _log.info("Database: {done}.", done=done)
+        self._notifier.ready(_SERVING)
+        self._watchdog.start()
 
-    def _doors(self) -> Sequence[tuple[str, Sequence[Endpoint], IProtocolFactory]]:
+    def _doors(self) -> Sequence[tuple[Entrance, Sequence[Endpoint], IProtocolFactory]]:
         settings = self._settings
         figures = metrics_site(
             self._reactor,
             self._metrics.registry,
-            count=cast("Callable[[], Deferred[LiveCounts]]", self._rendezvous.live_counts),
+            count=self._count,
             show=self._metrics.rendezvous.show_live_counts,
         )
         return (
-            ("rendezvous", settings.rendezvous, self._gates.before(self._web, Entrance.RENDEZVOUS)),
-            (
-                "transit",
-                settings.transit,
-                self._gates.before(TransitFactory(self._relay), Entrance.TRANSIT),
-            ),
-            ("metrics", settings.metrics, figures),
+            (Entrance.RENDEZVOUS, settings.rendezvous, self._web),
+            (Entrance.TRANSIT, settings.transit, TransitFactory(self._relay)),
+            (Entrance.METRICS, settings.metrics, figures),
         )
+
+    def _count(self) -> Deferred[LiveCounts]:
+        # A database that answers and takes nothing is of no more use than one that is away.
+        sound = self._rendezvous.condition.check()
+        return sound.addCallback(lambda _: self._rendezvous.live_counts())
 
     def _prepare_links(self) -> None:
         if self._settings.transit_link is TransitLink.PRODUCER:
@@ -212,9 +270,40 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
-    async def _listen(self, name: str, endpoint: Endpoint, factory: IProtocolFactory) -> Listener:
+    def _behind_tls(
+        self, name: str, endpoint: Endpoint, factory: IProtocolFactory
+    ) -> tuple[str, IProtocolFactory]:
+        """What is to listen, and on which endpoint: TLS is ours, and its port one for TCP."""
+        if endpoint_kind(endpoint) != "ssl":
+            return endpoint, factory
+        tls = parse_tls_endpoint(endpoint)
+        number = 1 + sum(keeper.option == name for keeper in self._certificates)
         try:
-            port = await serverFromString(self._reactor, endpoint).listen(factory)
+            keeper = Keeper(
+                name,
+                number,
+                tls.files,
+                self._day,
+                self._metrics.files,
+                # The relay's stream has no name that a client could ask for.
+                () if name == "transit" else (b"http/1.1",),
+            )
+        except CertificateError as error:
+            raise StartError(f"{name}: {error}") from error
+        self._certificates.append(keeper)
+        self._reloader.add(keeper)
+        return tls.tcp, keeper.before(factory, self._reactor)
+
+    async def _listen(
+        self, entrance: Entrance, endpoint: Endpoint, factory: IProtocolFactory
+    ) -> Listener:
+        name = entrance.value
+        beneath, factory = self._behind_tls(name, endpoint, factory)
+        if entrance is not Entrance.METRICS:
+            # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
+            factory = self._gates.before(factory, entrance)
+        try:
+            port = await serverFromString(self._reactor, beneath).listen(factory)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(
@@ -222,30 +311,30 @@ class ServerService(MultiService):
                 f"or give --{name} another port"
             ) from error
         except Exception as error:  # an endpoint's plugin may raise whatever it likes
-            raise StartError(f"{name}: cannot listen on {endpoint}: {error}") from error
-        self._gates.mind(port, Entrance(name))
-        self._ports.append(port)
+            raise StartError(
+                f"{name}: cannot listen on {endpoint}: {why_not(endpoint, error)}"
+            ) from error
+        self._gates.mind(port, entrance)
+        self._ports[entrance].append(port)
         return Listener(endpoint, port.getHost())
 
-    def _tell(
-        self,
-        rendezvous: Sequence[Listener],
-        transit: Sequence[Listener],
-        metrics: Sequence[Listener],
-    ) -> None:
-        settings = self._settings
-        public = Public(settings.public_host, settings.public_url, settings.public_transit)
-        line = paste_line(reach(rendezvous, transit, public, local_host))
+    def _tell(self) -> None:
+        line = paste_line(self._reachable.from_outside())
         if line is not None:
             _log.info("Ready. On the other machine: {line}", line=line)
         else:
             _log.info("Ready.")
-        for listener in metrics:
+        for listener in self._listening["metrics"]:
             host = getattr(listener.address, "host", None)
             if host is not None:
                 place = f"[{host}]" if ":" in host else host
                 port = getattr(listener.address, "port", None)
-                _log.info("Metrics: http://{place}:{port}/metrics", place=place, port=port)
+                _log.info(
+                    "Metrics: {scheme}://{place}:{port}/metrics",
+                    scheme="https" if endpoint_kind(listener.endpoint) == "ssl" else "http",
+                    place=place,
+                    port=port,
+                )
 
     def _change(self, settings: Settings) -> None:
         """Let other settings hold while the server runs."""
@@ -253,10 +342,12 @@ class ServerService(MultiService):
         self._clients.configure(**websocket_terms(settings))
         self._relay.limits = relay_limits(settings)
         self._rendezvous.change(**rendezvous_terms(settings))
+        self._shutdown.plan = _plan(settings)
         self._web.allow(settings.open_handshake_timeout)
         self._gates.change(settings)
         for keeper in self._keepers:
             keeper.blur_seconds = settings.blur_usage
+        self._pages.blur_seconds = settings.blur_usage
 
     def _configuration_read_again(self, outcome: Outcome) -> None:
         files = self._metrics.files
@@ -266,24 +357,42 @@ class ServerService(MultiService):
 
     async def _stop(self) -> None:
         self.started.addErrback(lambda _: None)
-        ports, self._ports = self._ports, []
-        await DeferredList([_stop_listening(port) for port in ports])
         self._reloader.stop()
+        self._notifier.stopping(self._shutdown.plan.longest_seconds)
+        await self._shutdown.run()
         if self._forget_hangup is not None:
             self._forget_hangup()
-        self._lag.stop()
+        self._pages.stop()
         self._rendezvous.stop()
-        self._clients.go_away()
-        gone: list[Deferred[None]] = [self._relay.close_all(), self._clients.when_empty()]
-        for each in gone:
-            each.addTimeout(_GOODBYE_SECONDS, self._reactor, onTimeoutCancel=lambda *_: None)
-        await DeferredList(gone)
         self._splicing.close()
         if self._listener is not None:
             self._listener.stop()
         await self._relay_usage.flush()
         await self._ledger.close()
         self._engine.dispose()
+        # So long the way out can be watched.
+        await self._close(Entrance.METRICS)
+        self._lag.stop()
+        self._watchdog.stop()
+
+    def _reload(self) -> None:
+        # One that only starts has read everything just now, and is not to be called ready.
+        if self.started.called and not self.stopping:
+            self._notifier.reloading()
+            self._reloader.reload()
+            self._notifier.ready(_SERVING)
+
+    def _close(self, entrance: Entrance) -> Deferred[Any]:
+        ports, self._ports[entrance] = self._ports[entrance], []
+        return DeferredList([_stop_listening(port) for port in ports])
+
+    def _say(self, sentence: str) -> None:
+        _log.info("{sentence}", sentence=sentence)
+        self._notifier.status(sentence)
+
+
+def _plan(settings: Settings) -> Plan:
+    return Plan(settings.shutdown_delay, settings.shutdown_timeout, settings.shutdown_spread)
 
 
 def _tune_interpreter() -> None:

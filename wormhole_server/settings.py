@@ -274,6 +274,16 @@ class Settings:
         ),
     )
 
+    status_page: bool = attrs.field(
+        default=True,
+        metadata=option(
+            kinds.SWITCH,
+            Group.CLIENTS,
+            "Show at /status how the server is doing, in sums that say nothing of a single client; "
+            "none of them is finer than blur-usage.",
+        ),
+    )
+
     # -- Rendezvous: limits ----------------------------------------------------------------------
 
     # Clients send a few hundred bytes; the largest honest message, a list of hints, is some KiB.
@@ -459,6 +469,41 @@ class Settings:
             Group.RUNNING,
             "The least that is worth a line in the log of `wormhole-server run`: debug, info, "
             "warn, error or critical. twistd and twist keep logs of their own.",
+            effect=Effect.AT_ONCE,
+        ),
+    )
+    # Whoever connects to the relay's port meanwhile, where systemd holds that, waits for the next process;
+    # clients do for a minute. Half of that is enough for most transfers, and leaves time for the rest of
+    # the way out and for the start.
+    shutdown_timeout: Seconds = attrs.field(
+        default=Seconds(30),
+        metadata=option(
+            kinds.DURATION_OR_ZERO,
+            Group.RUNNING,
+            "How long pairs in the relay may take to finish when the server is stopped; 0 cuts them "
+            "at once.",
+            effect=Effect.AT_ONCE,
+        ),
+    )
+    # Another instance, or the next process here, is as good as idle with 2000 clients a second.
+    shutdown_spread: Seconds = attrs.field(
+        default=Seconds(5),
+        metadata=option(
+            kinds.DURATION_OR_ZERO,
+            Group.RUNNING,
+            "Over how long rendezvous clients are told to go when the server is stopped, so that "
+            "they do not all come back at once. 100 clients take a second, however long this is.",
+            effect=Effect.AT_ONCE,
+        ),
+    )
+    # Only a front that asks /readyz needs it, and only it knows how often it asks.
+    shutdown_delay: Seconds = attrs.field(
+        default=Seconds(0),
+        metadata=option(
+            kinds.DURATION_OR_ZERO,
+            Group.RUNNING,
+            "How long to go on as if nothing had happened when the server is stopped, but for "
+            "/readyz, which says 503: for a load balancer to notice.",
             effect=Effect.AT_ONCE,
         ),
     )

@@ -1,5 +1,5 @@
 """
-The web root of the rendezvous endpoints: /, /v1, /transit, /healthz and /readyz.
+The web root of the rendezvous endpoints: /v1, /transit, /healthz and /readyz beside the pages for people.
 
 Owns what stands at which path and what it says. Knows neither rendezvous nor relay, nor the database: it
 is handed WebSocket factories and a check.
@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IConsumer, IProtocol, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -24,6 +23,7 @@ from wormhole_server.admission import Refusal
 from wormhole_server.front_door import FrontDoor
 from wormhole_server.gate import Arrival
 from wormhole_server.http import Later, Page, PrivateSite, PromptChannel, text
+from wormhole_server.readiness import Readiness
 from wormhole_server.shared import Shared
 from wormhole_server.turned_away import ANSWERS
 
@@ -39,6 +39,8 @@ def web_site(
     rendezvous: WebSocketServerFactory,
     relay: WebSocketServerFactory | None,
     check: Callable[[], Deferred[None]],
+    readiness: Readiness,
+    root: Resource,
     request_seconds: float,
 ) -> FrontDoor:
     """
@@ -47,34 +49,29 @@ def web_site(
     :param rendezvous: serves /v1.
     :param relay: serves /transit; None where there is no relay.
     :param check: fires while clients can be served, and fails while they cannot.
+    :param readiness: whether clients should be sent here at all.
+    :param root: the page at /, which may have others below it.
     :param request_seconds: how long a connection may take to complete a request.
     """
-    root = Root()
     root.putChild(b"v1", Upgrade(rendezvous))
     if relay is not None:
         root.putChild(b"transit", Upgrade(relay))
     root.putChild(b"healthz", Healthy())
-    root.putChild(b"readyz", Ready(Shared(reactor, check, READY_SECONDS)))
+    root.putChild(b"readyz", Ready(Shared(reactor, check, READY_SECONDS), readiness))
     site = PrivateSite("Web root", reactor, root, request_seconds)
     websockets = {b"/v1": rendezvous} if relay is None else {b"/v1": rendezvous, b"/transit": relay}
     return FrontDoor(reactor, websockets, site, request_seconds)
 
 
-class Root(Page):
-    """`/`, for people who wonder what this is."""
-
-    def getChild(self, path: bytes, request: http.Request) -> Resource:
-        """The root itself has an empty name."""
-        return self if path == b"" else super().getChild(path, request)
-
-    def render_GET(self, request: Request) -> bytes:
-        """In a few words."""
-        return text(
-            request,
-            200,
-            "This is a Magic Wormhole server. It helps two people to send each other files, with a "
-            "program such as wormhole (https://magic-wormhole.readthedocs.io).",
-        )
+def came_securely(request: Request) -> bool:
+    """Whether somebody has come through TLS, to us or to a trusted proxy of ours that says so."""
+    arrival = cast(PromptChannel, request.channel).arrival
+    if isinstance(arrival, Arrival) and arrival.is_proxy:
+        lines = request.requestHeaders.getRawHeaders(b"x-forwarded-proto", [])
+        # Each proxy adds what it has seen: the nearest to us is the one whom we trust.
+        if lines:
+            return lines[-1].rpartition(b",")[2].strip().lower() == b"https"
+    return bool(request.isSecure())
 
 
 class Upgrade(Page):
@@ -139,13 +136,16 @@ class Healthy(Page):
 class Ready(Page):
     """`/readyz`: whether to send clients here."""
 
-    def __init__(self, check: Callable[[], Deferred[None]]) -> None:
+    def __init__(self, check: Callable[[], Deferred[None]], readiness: Readiness) -> None:
         super().__init__()
         self._check = check
+        self._readiness = readiness
         self._was_ready = True
 
-    def render_GET(self, request: Request) -> int:
+    def render_GET(self, request: Request) -> bytes | int:
         """Answers after the check, which all who ask at the same time share."""
+        if self._readiness.stopping:
+            return text(request, 503, "The server is not ready: it is stopping.")
         later = Later(request)
 
         def ready(_: None) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,11 @@ from urllib.request import urlopen
 BIN = Path(sys.executable).parent
 SECONDS = 60.0
 _PASTE = re.compile(r"--relay-url=ws://([^ ]+):(\d+)/v1 --transit-helper=tcp:([^ ]+):(\d+)")
+WAYS = {
+    "run": [str(BIN / "wormhole-server"), "run"],
+    "twist": [str(BIN / "twist"), "--log-format=text", "wormhole-server"],
+    "twistd": [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "wormhole-server"],
+}
 LOOPBACK = "tcp:{}:interface=127.0.0.1"
 
 
@@ -26,7 +31,13 @@ class Program:
     """A process whose output is read all the time, so that it never waits for us."""
 
     def __init__(
-        self, command: Sequence[str], *, cwd: Path | None = None, answer: str | None = None
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        answer: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.process = subprocess.Popen(
             list(command),
@@ -35,7 +46,13 @@ class Program:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                "LC_ALL": "C.UTF-8",
+                **(environment or {}),
+            },
+            pass_fds=descriptors,
         )
         assert self.process.stdin is not None
         if answer is not None:

@@ -8,6 +8,7 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.end_to_end.processes import SECONDS
@@ -75,6 +76,14 @@ class Session:
     def bodies(self) -> list[str]:
         """The bodies of all messages of the mailbox that came."""
         return [message["body"] for message in self.seen if message["type"] == "message"]
+
+    def close_code(self) -> int:
+        """Read on until the server closes; the code that it gives."""
+        try:
+            while True:
+                self.receive()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd is not None else 1006
 
     def close(self) -> None:
         self._socket.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import self_signed
+from tests.certificates import Authority
 from tests.end_to_end.processes import BIN, LOOPBACK, SECONDS, Server, serving
 
 SETTING = "WORMHOLE_SERVER_"
@@ -70,7 +70,7 @@ def test_several(tmp_path: Path) -> None:
 
 def test_tls(tmp_path: Path) -> None:
     """A TLS endpoint is asked over TLS, whatever its certificate."""
-    key, certificate = self_signed(tmp_path, "wormhole.example.org")
+    key, certificate = Authority().issue().write(tmp_path)
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import SECONDS, Server, serving
+from tests.end_to_end.processes import SECONDS, WAYS, Server, serving
 from tests.end_to_end.sessions import Session
-from tests.end_to_end.test_start import WAYS
+from wormhole_server.settings import OPTIONS
 
 
 def _hang_up(server: Server) -> None:
@@ -111,3 +111,63 @@ def test_hangup_without_anything_new(tmp_path: Path) -> None:
         _hang_up(server)
         _wait_for(server, "nothing has changed")
         assert server.get("/healthz")
+
+
+# Another value than the default for each option that can be reloaded.
+_OTHERS = {
+    "advertise-version": '"1.2.3"',
+    "allowed-origin": '["https://*.example.org"]',
+    "blur-usage": '"1h"',
+    "connection-limit": "1000",
+    "connections-per-address": "100",
+    "disallow-list": "true",
+    "expiry-interval": '"30s"',
+    "log-level": '"debug"',
+    "mailbox-expiry": '"2d"',
+    "message-size-limit": '"64KiB"',
+    "motd": '"new"',
+    "nameplate-expiry": '"2h"',
+    "open-handshake-timeout": '"20s"',
+    "proxy-header-timeout": '"3s"',
+    "send-buffer-limit": '"1MiB"',
+    "signal-error": '"closed"',
+    "shutdown-delay": '"1s"',
+    "shutdown-spread": '"1s"',
+    "shutdown-timeout": '"1s"',
+    "transit-drain-timeout": '"30s"',
+    "transit-handshake-timeout": '"20s"',
+    "transit-idle-timeout": '"2h"',
+    "transit-keepalive-count": "4",
+    "transit-keepalive-idle": '"60s"',
+    "transit-keepalive-interval": '"20s"',
+    "transit-wait-timeout": '"2h"',
+    "trusted-proxy": '["192.0.2.0/24"]',
+    "usage-retention": '"10d"',
+    "websocket-ping-interval": '"30s"',
+    "websocket-ping-timeout": '"90s"',
+    "websocket-protocol-option": '["autoPingSize=20"]',
+}
+
+
+def test_everything_at_once(tmp_path: Path) -> None:
+    """Whatever can be reloaded is taken, all together and back again, while a client is connected."""
+    reloadable = [option.name for option in OPTIONS if option.reloadable]
+    assert set(reloadable) == set(_OTHERS)
+    config = tmp_path / "server.toml"
+    config.write_text("")
+    with (
+        serving(f"sqlite:///{tmp_path / 'server.db'}", f"--config={config}") as server,
+        Session(server.relay_url, "side") as session,
+    ):
+        config.write_text("".join(f"{name} = {value}\n" for name, value in _OTHERS.items()))
+        _hang_up(server)
+        _wait_for(server, f"changed {', '.join(reloadable)}\\.")
+        session.ask("allocate", "allocated")
+        with Session(server.relay_url, "new") as new:
+            assert new.welcome["error"] == "closed"
+        config.write_text("")
+        _hang_up(server)
+        _wait_for(server, f"(?s)(changed {', '.join(reloadable)}\\..*){{2}}")
+        assert _motd(server) is None
+        session.ask("list", "nameplates")
+        assert "Traceback" not in server.output

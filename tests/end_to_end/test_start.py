@@ -13,15 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import BIN, LOOPBACK, Program, Server, serving
+from tests.end_to_end.processes import BIN, LOOPBACK, WAYS, Program, Server, serving
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import STORES, database
-
-WAYS = {
-    "run": [str(BIN / "wormhole-server"), "run"],
-    "twist": [str(BIN / "twist"), "--log-format=text", "wormhole-server"],
-    "twistd": [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "wormhole-server"],
-}
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,7 +17,7 @@ from rendezvous.messages import StoredMessage
 from rendezvous.moods import Mood
 from rendezvous.operations import Operations, new_mailbox_id
 from rendezvous.requests import Request, Result
-from rendezvous.statements import Transaction
+from rendezvous.statements import Row, Statement, Transaction
 from rendezvous.usage import Usage
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
 
@@ -40,6 +42,39 @@ class IdTests(SynchronousTestCase):
         for one, other in combinations(digits, 2):
             self.assertNotEqual(nameplate_key(*one), nameplate_key(*other))
         self.assertNotEqual(nameplate_key("a", "1"), mailbox_key("a", "1"))
+
+
+class Counting(Transaction):
+    """Counts the statements that pass through it to another, which is alone."""
+
+    def __init__(self, tx: Transaction, counted: list[str]) -> None:
+        super().__init__(tx._cursor, tx._dialect)
+        self._counted = counted
+        self._later = tx._later
+
+    def all(self, statement: Statement, **values: Any) -> Sequence[Row]:
+        self._counted.append("all")
+        return super().all(statement, **values)
+
+    def one(self, statement: Statement, **values: Any) -> Row | None:
+        self._counted.append("one")
+        return super().one(statement, **values)
+
+    def each(self, statement: Statement, **values: Any) -> Iterator[Row]:
+        self._counted.append("each")
+        return super().each(statement, **values)
+
+    def run(self, statement: Statement, **values: Any) -> None:
+        self._counted.append("run")
+        super().run(statement, **values)
+
+    def count(self, statement: Statement, **values: Any) -> int:
+        self._counted.append("count")
+        return super().count(statement, **values)
+
+    def later(self, statement: Statement, **values: Any) -> None:
+        self._counted.append("later")
+        super().later(statement, **values)
 
 
 class OperationsRules(StoreCase):
@@ -147,6 +182,34 @@ class OperationsRules(StoreCase):
 
         refusal: Refusal = self.assertRaises(Refusal, self.store.run, allocate)
         self.assertIs(refusal.kind, ErrorKind.NO_NAMEPLATE_FREE)
+
+    def test_few_statements(self) -> None:
+        """An exchange of two clients takes 26 statements, and 2 that are put off, to go with others."""
+        counted: list[str] = []
+
+        def do(request: Request) -> Result:
+            operation, _ = self.operations.of(request, 1000.0)
+
+            def count(tx: Transaction) -> Result:
+                return operation(Counting(tx, counted))
+
+            return self.store.run(count)
+
+        claimed = do(requests.AllocateNameplate("app", "a"))
+        if not isinstance(claimed, requests.Claimed):
+            raise AssertionError(claimed)
+        plate, box = claimed.nameplate, claimed.mailbox
+        for side in ("a", "b"):
+            do(requests.ClaimNameplate("app", side, plate))
+            do(requests.OpenMailbox("app", side, box))
+            for phase in ("pake", "version", "0", "1", "2"):
+                do(requests.AddMessage("app", side, box, phase, "00", "null", 1000.0))
+        for side in ("a", "b"):
+            do(requests.ReleaseNameplate("app", side, plate))
+        for side in ("a", "b"):
+            do(requests.CloseMailbox("app", side, box, "happy"))
+        self.assertEqual(counted.count("later"), 2)
+        self.assertLessEqual(len(counted) - 2, 26)
 
     def test_list_disallowed(self) -> None:
         """Where listing is not allowed the list is empty."""

@@ -474,6 +474,49 @@ class EndTests(WebSocketCase):
         self.successResultOf(empty)
         self.successResultOf(self.factory.when_empty())
 
+    def test_going_away_one_by_one(self) -> None:
+        """Goodbyes are spread evenly; who has left by himself meanwhile is none of them."""
+        connections = [self.open() for _ in range(4)]
+        self.factory.go_away(spread_seconds=8.0)
+        told = [self.number_told(connections)]
+        gone = next(each for each in connections if not each[1].value())
+        gone[0].connectionLost()
+        connections.remove(gone)
+        for _ in range(3):
+            self.clock.advance(2.0)
+            told.append(self.number_told(connections))
+        self.assertIn(told, ([1, 1, 2, 3], [1, 2, 2, 3], [1, 2, 3, 3]))
+
+    def test_going_away_by_the_thousand(self) -> None:
+        """With many clients several are told in each turn, and all within the time."""
+        connections = [self.open() for _ in range(300)]
+        self.factory.go_away(spread_seconds=1.0)
+        self.assertEqual(self.number_told(connections), 15)
+        self.clock.advance(0.5)
+        self.assertEqual(self.number_told(connections), 30)
+        for _ in range(18):
+            self.clock.advance(0.05)
+        self.assertEqual(self.number_told(connections), 300)
+
+    def number_told(self, connections: list[tuple[RendezvousProtocol, Transport]]) -> int:
+        """How many have got a close frame."""
+        return sum(bool(transport.value()) for _, transport in connections)
+
+    def test_newcomer_of_a_server_that_stops(self) -> None:
+        """Who comes when the server is going is told so at once."""
+        self.factory.go_away()
+        _, transport = self.connect()
+        data = transport.value().partition(b"\r\n\r\n")[2]
+        opcode, payload = take_frames(data)[-1]
+        self.assertEqual((opcode, payload[:2]), (CLOSE, (1001).to_bytes(2, "big")))
+
+    def test_aborting(self) -> None:
+        """A server in a hurry ends all connections at once, those that are closing as well."""
+        connections = [self.open() for _ in range(2)]
+        self.factory.go_away()
+        self.factory.abort_all()
+        self.assertTrue(all(transport.aborted for _, transport in connections))
+
     def test_dropped_by_the_heartbeat(self) -> None:
         """A silent client gets pings, and is aborted at last."""
         self.server.start()

@@ -132,6 +132,66 @@ class OtherLimitsTests(ConnectionCase):
         self.assertEqual(wire.finished, Cause.TIME_OVER)
 
 
+class DrainTests(ConnectionCase):
+    """`Relay.drain`."""
+
+    def test_empty(self) -> None:
+        """Without connections it is done at once."""
+        self.assertIsNone(self.successResultOf(self.relay.drain()))
+
+    def test_pairs_go_on(self) -> None:
+        """Who is not paired is closed; a pair is left alone, and it is done when that has ended."""
+        unpaired = [self.connect(), self.connect(handshake(0, b"1" * 64))]
+        first_wire, first = self.connect(handshake(0))
+        second_wire, second = self.connect(handshake(1))
+        done = self.relay.drain()
+        for wire, connection in unpaired:
+            self.assertEqual(wire.finished, Cause.SHUTDOWN)
+            connection.lost()
+        self.clock.advance(self.relay.limits.drain_seconds)
+        first.receive(b"still")
+        self.assertEqual(second_wire.sent, b"ok\nstill")
+        self.assertIsNone(first_wire.finished)
+        first.lost()
+        self.assertNoResult(done)
+        second.lost()
+        self.assertIsNone(self.successResultOf(done))
+        self.assert_nothing_left()
+
+    def test_newcomer(self) -> None:
+        """Who comes afterwards is sent away, though its buddy be there."""
+        self.connect(handshake(0))
+        self.relay.drain()
+        wire, _ = self.connect(handshake(1))
+        self.assertEqual((wire.sent, wire.finished), (b"", Cause.SHUTDOWN))
+
+    def test_cut(self) -> None:
+        """Pairs that take too long are closed like all others; both who wait for the end hear of it."""
+        (wire, one), (_, other) = self.connect(handshake(0)), self.connect(handshake(1))
+        drained = self.relay.drain()
+        closed = self.relay.close_all()
+        self.assertEqual(wire.finished, Cause.SHUTDOWN)
+        one.lost()
+        other.lost()
+        self.successResultOf(drained)
+        self.successResultOf(closed)
+
+
+class AbortAllTests(ConnectionCase):
+    """`Relay.abort_all`."""
+
+    def test_all(self) -> None:
+        """Every transport is closed at once, that of one which is being closed as well."""
+        peers = [self.connect(), self.connect(handshake(0)), self.connect(handshake(1))]
+        peers[0][1].close(Cause.LEFT)
+        done = self.relay.abort_all()
+        for wire, connection in peers:
+            self.assertTrue(wire.aborted)
+            connection.lost()
+        self.assertIsNone(self.successResultOf(done))
+        self.assert_nothing_left()
+
+
 class CloseAllTests(ConnectionCase):
     """`Relay.close_all`."""
 

@@ -19,7 +19,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from tests.transit_relay.fakes import FakeTransport, Notes, handshake
-from tests.transit_relay.frames import header
+from tests.transit_relay.frames import PING, frame, header
 from tests.transit_relay.peers import (
     TcpPeer,
     WebSocketPeer,
@@ -273,6 +273,27 @@ class FlowTests(SocketCase):
     def test_tcp_websocket(self) -> Deferred[None]:
         """The same with a receiver on WebSocket."""
         return self.check(self.tcp, self.websocket)
+
+    @inlineCallbacks
+    def test_pings(self) -> Steps:
+        """One that pings and does not read is heard all the same, and costs no memory."""
+
+        def run() -> int:
+            pinging, other = self.websocket(), self.tcp()
+            pair(pinging, other)
+            before = memory()
+            pings = frame(b"x" * 125, PING) * 10_000
+            for _ in range(20):
+                pinging.socket.sendall(pings)
+            pinging.send(b"at last")
+            self.assertEqual(other.receive(7), b"at last")
+            grown = memory() - before
+            pinging.reset()
+            other.reset()
+            return grown
+
+        self.assertLess((yield deferToThread(run)), 12 * MIB)
+        yield self.until_empty()
 
     @inlineCallbacks
     def test_exactly_all(self) -> Steps:

@@ -488,6 +488,25 @@ class PingTests(WebSocketCase):
         self.wait(websocket, 5)
         self.assertFalse(websocket.connected)
 
+    def test_pings_while_waiting(self) -> None:
+        """One that pings and does not read is answered up to a bound, and again when it has read."""
+        self.pings(self.connect(HANDSHAKE))
+
+    def test_pings_of_one_with_a_buddy(self) -> None:
+        """The same when it has a buddy."""
+        websocket, _ = self.pair()
+        self.pings(websocket)
+
+    def pings(self, peer: FakeTransport) -> None:
+        """Ping without reading, then read."""
+        for _ in range(3000):
+            peer.deliver(frame(b"x" * 125, PING))
+        self.assertLess(len(peer.pending), 100_000)
+        self.assertEqual({opcode for opcode, _ in self.received(peer)}, {PONG})
+        peer.deliver(frame(b"again", PING))
+        self.assertEqual(self.received(peer), [(PONG, b"again")])
+        self.assertTrue(peer.connected)
+
     def test_does_not_read(self) -> None:
         """One that does not read cannot answer, and is sent no pings that would pile up."""
         websocket, tcp = self.pair()

@@ -9,12 +9,16 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from tests.wormhole_server.arrivals import Connection
 from wormhole_server.admission import Admissions, ConnectionLimits, Entrance
 from wormhole_server.gate import Gate
+from wormhole_server.http import Page
 from wormhole_server.proxies.trust import Trust, parse_trusted_proxy
-from wormhole_server.web import web_site
+from wormhole_server.readiness import Readiness
+from wormhole_server.web import came_securely, web_site
 
 HANDSHAKE = (
     b"GET /v1 HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
@@ -42,6 +46,23 @@ class Sockets(WebSocketServerFactory):
         return super().buildProtocol(addr)
 
 
+class Root(Page):
+    """Notes how those who ask have come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secure: list[bool] = []
+
+    def getChild(self, path: bytes, request: Request) -> Resource:  # type: ignore[override]
+        """The root itself has an empty name."""
+        return self if path == b"" else super().getChild(path, request)
+
+    def render_GET(self, request: Request) -> bytes:
+        """Somebody asks."""
+        self.secure.append(came_securely(request))
+        return b""
+
+
 def ready() -> Deferred[None]:
     return succeed(None)
 
@@ -51,8 +72,15 @@ class ClientAddressTests(SynchronousTestCase):
         """A web root behind a gate that trusts one proxy and lets an address have one connection."""
         clock = Clock()
         self.sockets = Sockets(clock)
+        self.root = Root()
         web = web_site(
-            clock, rendezvous=self.sockets, relay=None, check=ready, request_seconds=10.0
+            clock,
+            rendezvous=self.sockets,
+            relay=None,
+            check=ready,
+            readiness=Readiness(),
+            root=self.root,
+            request_seconds=10.0,
         )
         limits = ConnectionLimits(None, 1)
         trust = Trust((parse_trusted_proxy(PROXY),))
@@ -65,6 +93,23 @@ class ClientAddressTests(SynchronousTestCase):
         for start in range(0, len(data), step := -(-len(data) // pieces)):
             connection.send(data[start : start + step])
         return connection
+
+    def test_scheme(self) -> None:
+        """A trusted proxy says whether its client came through TLS; what others say of that is nothing."""
+        for peer, scheme, expected in (
+            (PROXY, b"https", True),
+            (PROXY, b"http, HTTPS", True),
+            (PROXY, b"https, http", False),
+            (PROXY, b"", False),
+            ("203.0.113.9", b"https", False),
+        ):
+            self.root.secure.clear()
+            connection = Connection(self.gate, peer)
+            connection.send(
+                b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: " + scheme + b"\r\n\r\n"
+            )
+            connection.leave()
+            self.assertEqual(self.root.secure, [expected])
 
     def test_forwarded(self) -> None:
         """What the proxy says counts, on both ways to a WebSocket."""

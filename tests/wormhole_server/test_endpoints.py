@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.files import new_path
-from wormhole_server.endpoints import endpoint_kind, parse_endpoint
+from wormhole_server.endpoints import endpoint_kind, parse_endpoint, why_not
 
 
 class ParseTests(SynchronousTestCase):
@@ -21,6 +21,7 @@ class ParseTests(SynchronousTestCase):
             "tcp:4000:interface=127.0.0.1",
             "unix:/run/wormhole.sock",
             "systemd:domain=INET:index=0",
+            "systemd:domain=INET6:name=rendezvous",
         ):
             self.assertEqual(parse_endpoint(text), text)
 
@@ -28,6 +29,10 @@ class ParseTests(SynchronousTestCase):
         """What cannot be listened on is refused in words that say what to write instead."""
         for text, why in (
             ("4000", "write tcp:4000$"),
+            ("systemd:name=rendezvous", "write systemd:domain=INET6:name=NAME"),
+            ("systemd:domain=INET9:name=rendezvous", "which socket of systemd's"),
+            ("systemd:domain=INET6", "which socket of systemd's"),
+            ("systemd:domain=INET6:name=rendezvous:index=0", "which socket of systemd's"),
             ("tpc:4000", "did you mean tcp:"),
             ("0.0.0.0:4000", "write tcp:4000, or"),
             ("", "is not an endpoint of Twisted"),
@@ -48,10 +53,18 @@ class ParseTests(SynchronousTestCase):
         with self.assertRaisesRegex(ValueError, "4000 is not an endpoint; write tcp:4000"):
             parse_endpoint(4000)
 
-    def test_missing_certificate(self) -> None:
-        """A certificate that cannot be read is named."""
-        with self.assertRaisesRegex(ValueError, '"/nowhere/key.pem": No such file'):
-            parse_endpoint("ssl:443:privateKey=/nowhere/key.pem")
+    def test_tls(self) -> None:
+        """Key and certificate have to be named, and are read when the server starts."""
+        text = r"ssl:443:interface=\:\::privateKey=/nowhere/key.pem:certKey=/nowhere/fullchain.pem"
+        self.assertEqual(parse_endpoint(text), text)
+        for text, why in (
+            ("ssl:443", "needs a private key and a certificate"),
+            ("ssl:https:privateKey=/k", "needs a port between 0 and 65535"),
+            ("ssl:443:privateKey=/k:interface=localhost", "localhost is not an IP address"),
+            ("ssl:443:privateKey=/k:backlog=x", "is not an endpoint of Twisted"),
+        ):
+            with self.assertRaisesRegex(ValueError, why):
+                parse_endpoint(text)
 
     def test_nothing_is_opened(self) -> None:
         """Checking an endpoint leaves no socket behind."""
@@ -67,6 +80,15 @@ class ParseTests(SynchronousTestCase):
         except ValueError:
             return
         self.assertEqual(endpoint, text)
+
+
+class WhyNotTests(SynchronousTestCase):
+    def test_no_such_socket(self) -> None:
+        """A socket that systemd has not handed over is said to be missing; all else speaks for itself."""
+        endpoint = parse_endpoint("systemd:domain=INET6:name=transit")
+        self.assertIn("no such socket", why_not(endpoint, KeyError("transit")))
+        self.assertEqual(why_not(endpoint, OSError("is broken")), "is broken")
+        self.assertEqual(why_not(parse_endpoint("tcp:1"), KeyError("x")), "'x'")
 
 
 class KindTests(SynchronousTestCase):

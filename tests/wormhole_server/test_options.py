@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
+from wormhole_server import kinds
 from wormhole_server.options import ServerOptions
 from wormhole_server.settings import OPTIONS
 from wormhole_server.sources import Flags
@@ -60,7 +61,8 @@ class FlagTests(SynchronousTestCase):
     def test_every_option(self) -> None:
         """There is a flag for each option."""
         for option in OPTIONS:
-            arguments = [option.flag] if option.name == "disallow-list" else [option.flag, "x"]
+            switch = option.kind is kinds.SWITCH
+            arguments = [option.flag] if switch else [option.flag, "x"]
             flags = parse(*arguments)
             self.assertEqual((list(flags.values), flags.problems), ([option.name], ()))
 

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_server.endpoints import Endpoint
-from wormhole_server.reach import Listener, Public, Reach, reach
+from wormhole_server.reach import Listener, Public, Reach, reach, reach_of_visitor
 
 
 def listening(host: str, port: int, kind: str = "tcp") -> Listener:
@@ -93,3 +93,57 @@ class ReachTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """Where nothing listens on the internet, there is nothing to reach."""
         self.check([], [], Reach(None, None), Public("relay.example.org"))
+
+
+OTHERWISE = Reach("ws://otherwise:4000/v1", "tcp:otherwise:4001")
+
+
+class VisitorTests(SynchronousTestCase):
+    def visit(
+        self,
+        host: str | None,
+        transit: list[Listener] | None = None,
+        public: Public | None = None,
+        *,
+        secure: bool = False,
+    ) -> Reach:
+        """Somebody has come who calls the server so."""
+        return reach_of_visitor(
+            host,
+            secure=secure,
+            transit=[listening("::", 4001)] if transit is None else transit,
+            public=public or Public(),
+            otherwise=lambda: OTHERWISE,
+        )
+
+    def test_name(self) -> None:
+        """The name and the port by which they have come lead to /v1, the name alone to the relay."""
+        for host, name in (
+            ("w.example.org", "w.example.org"),
+            ("192.0.2.7:4000", "192.0.2.7"),
+            ("[2001:db8::1]:4000", "[2001:db8::1]"),
+        ):
+            self.assertEqual(self.visit(host), Reach(f"ws://{host}/v1", f"tcp:{name}:4001"))
+
+    def test_secure(self) -> None:
+        """Who came through TLS comes back through it."""
+        reached = self.visit("w.example.org", secure=True)
+        self.assertEqual(reached.relay_url, "wss://w.example.org/v1")
+
+    def test_relay_elsewhere(self) -> None:
+        """A relay that listens on one address is there, and one behind TLS or a socket file nowhere."""
+        unix = Listener(Endpoint("unix:/run/x"), UNIXAddress(b"/run/x"))
+        reached = self.visit("w", [unix, listening("::", 1, "ssl"), listening("192.0.2.9", 2)])
+        self.assertEqual(reached.transit_helper, "tcp:192.0.2.9:2")
+        self.assertIsNone(self.visit("w", [unix]).transit_helper)
+
+    def test_operator_goes_first(self) -> None:
+        """What the operator has set is not overruled by a name in a request."""
+        self.assertEqual(self.visit("evil.example", public=Public("w.example.org")), OTHERWISE)
+        public = Public(url="wss://w/v1", transit="tcp:r:1")
+        self.assertEqual(self.visit("evil.example", public=public), Reach("wss://w/v1", "tcp:r:1"))
+
+    def test_no_name(self) -> None:
+        """What is no name is not used."""
+        for host in (None, "", "a b", "a;b", "a:b", "a:123456", "[::1", "a/", "x" * 400, "-a", "'"):
+            self.assertEqual(self.visit(host), OTHERWISE)

@@ -6,8 +6,12 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from tests.wormhole_server.browser import Connection, fetch, split
+from wormhole_server.http import Page, text
+from wormhole_server.readiness import Readiness
 from wormhole_server.web import web_site
 
 UPGRADE = (
@@ -26,11 +30,24 @@ class Echo(WebSocketServerProtocol):
         self.sendMessage(payload, isBinary)
 
 
+class Sign(Page):
+    """The page at /."""
+
+    def getChild(self, path: bytes, request: Request) -> Resource:  # type: ignore[override]
+        """The root itself has an empty name."""
+        return self if path == b"" else super().getChild(path, request)
+
+    def render_GET(self, request: Request) -> bytes:
+        """Something."""
+        return text(request, 200, "a sign")
+
+
 class WebTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A site whose check the test answers."""
         self.clock = Clock()
         self.checks: list[Deferred[None]] = []
+        self.readiness = Readiness()
         self.rendezvous = WebSocketServerFactory(reactor=self.clock)
         self.rendezvous.protocol = Echo
         self.relay = WebSocketServerFactory(reactor=self.clock)
@@ -39,6 +56,8 @@ class WebTests(SynchronousTestCase):
             rendezvous=self.rendezvous,
             relay=self.relay,
             check=self.check,
+            readiness=self.readiness,
+            root=Sign(),
             request_seconds=10.0,
         )
 
@@ -48,10 +67,8 @@ class WebTests(SynchronousTestCase):
         return self.checks[-1]
 
     def test_root(self) -> None:
-        """A person who looks is told what this is."""
-        status, _, body = fetch(self.site, "/")
-        self.assertEqual(status, 200)
-        self.assertIn("Magic Wormhole", body)
+        """The root is whatever the site was given."""
+        self.assertEqual(fetch(self.site, "/")[::2], (200, "a sign\n"))
 
     def test_unknown(self) -> None:
         """There is nothing else."""
@@ -97,6 +114,8 @@ class WebTests(SynchronousTestCase):
             rendezvous=self.rendezvous,
             relay=None,
             check=self.check,
+            readiness=self.readiness,
+            root=Sign(),
             request_seconds=10.0,
         )
         self.assertEqual(fetch(site, "/transit")[0], 404)
@@ -108,6 +127,15 @@ class WebTests(SynchronousTestCase):
         self.assertEqual(connection.received(), b"")
         self.checks[0].callback(None)
         self.assertEqual(split(connection.received())[0], 200)
+
+    def test_stopping(self) -> None:
+        """A server that stops is not ready, whatever its database says; it is alive all the same."""
+        self.readiness.stop()
+        status, _, body = fetch(self.site, "/readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("is stopping", body)
+        self.assertEqual(self.checks, [])
+        self.assertEqual(fetch(self.site, "/healthz")[0], 200)
 
     def test_not_ready(self) -> None:
         """What is wrong with the database is nobody's business outside."""

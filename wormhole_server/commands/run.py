@@ -6,14 +6,17 @@ A composition root: it takes the process's reactor.
 
 from __future__ import annotations
 
+import os
+import time
 from typing import cast
 
 from twisted.internet.base import ReactorBase
 from twisted.logger import globalLogBeginner
 
-from wormhole_server import launch, log
+from wormhole_server import launch, log, signals
 from wormhole_server.commands.command import Arguments, Command, Status, Terminal
 from wormhole_server.sources import Loaded
+from wormhole_server.systemd import notifier_from
 
 
 def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:  # noqa: ARG001
@@ -29,7 +32,9 @@ def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:  #
         loaded,
         cast(ReactorBase, reactor),
         lambda settings: threshold.set(settings.log_level),
+        notifier=notifier_from(terminal.environment, os.getpid(), time.monotonic),  # noqa: TID251
     )
+    signals.take_over(cast(ReactorBase, reactor), service)
     return Status(launch.run(service, reactor, terminal.say))
 
 

@@ -1,5 +1,6 @@
 """
-A database that can be read and not written to, at the start and while the server runs.
+A database that takes nothing: one that can only be read, at the start and while the server runs, and a file
+that is not there any more.
 """
 
 from __future__ import annotations
@@ -52,6 +53,30 @@ def test_no_write_succeeds(tmp_path: Path) -> None:
         assert server.output.count("does not take what it is given") == 1, server.output
         assert server.output.count("takes what it is given again") == 1
         assert "Traceback" not in server.output
+        server.start()
+        with Session(server.relay_url, "a") as again:
+            again.send("open", mailbox="box")
+            again.sync()
+            assert again.bodies() == ["00", "01"]
+
+
+def test_moved_away(tmp_path: Path) -> None:
+    """SQLite's file is moved away under the server: nothing is answered that would be gone with it."""
+    path, aside = tmp_path / "server.db", tmp_path / "aside.db"
+    with serving(f"sqlite:///{path}") as server, Session(server.relay_url, "a") as session:
+        session.send("open", mailbox="box")
+        session.ask("add", "message", phase="first", body="00")
+        path.rename(aside)
+        for _ in range(2):
+            refused(session, "add", phase="0", body="ff")
+        path.touch()
+        refused(session, "add", phase="0", body="ff")
+        assert "takes nothing" in not_ready(server)
+        aside.rename(path)
+        session.ask("add", "message", phase="last", body="01")
+        assert "ready" in server.get("/readyz")
+        server.kill()
+        assert server.output.count("has been moved or deleted; put it back") == 1, server.output
         server.start()
         with Session(server.relay_url, "a") as again:
             again.send("open", mailbox="box")

@@ -1,0 +1,165 @@
+"""
+A restart that nobody notices: systemd's part is played by the test, the clients are the real ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.activation import Activated, Ear
+from tests.end_to_end.processes import Program, wormhole
+from tests.end_to_end.relay_peers import pair
+
+_BIG = 200_000_000
+_SMALL = 100_000
+_SEND = ("send", "--no-listen", "--hide-progress")
+_RECEIVE = ("receive", "--no-listen", "--hide-progress", "--accept-file")
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[Ear]:
+    """What systemd hears."""
+    ear = Ear(tmp_path / "notify")
+    yield ear
+    ear.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path, ear: Ear) -> Iterator[Activated]:
+    """A server whose sockets outlive it."""
+    server = Activated(f"sqlite:///{tmp_path / 'server.db'}", ear)
+    server.start()
+    yield server
+    server.close()
+
+
+class Transfer:
+    """A file on its way from one `wormhole` to another, through the relay."""
+
+    def __init__(self, server: Activated, where: Path, name: str, size: int) -> None:
+        self._server = server
+        self._there, self._here = where / f"{name}-there", where / f"{name}-here"
+        self._there.mkdir()
+        self._here.mkdir()
+        self._name = f"{name}.bin"
+        with (self._there / self._name).open("wb") as file:
+            file.write(name.encode())
+            file.truncate(size)
+        self.sender = wormhole(server, *_SEND, self._name, cwd=self._there)
+        self.receiver: Program | None = None
+
+    def code(self) -> str:
+        """When the sender has one, it is connected and waits."""
+        return self.sender.wait_for(r"Wormhole code is: (\S+)")[1]
+
+    def receive(self) -> Program:
+        """Let somebody come for it."""
+        self.receiver = wormhole(self._server, *_RECEIVE, self.code(), cwd=self._here)
+        return self.receiver
+
+    def assert_arrived(self) -> None:
+        """Both ends say so, and it is the same file."""
+        assert self.receiver is not None
+        statuses = self.receiver.finish(), self.sender.finish()
+        said = f"{self.sender.output}\n{self.receiver.output}\n{self._server.output}"
+        assert statuses == (0, 0), said
+        assert _digest(self._here / self._name) == _digest(self._there / self._name)
+
+    def end(self) -> None:
+        """Whatever has become of it."""
+        for program in (self.sender, self.receiver):
+            if program is not None:
+                program.end()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_nothing_is_lost(server: Activated, tmp_path: Path) -> None:
+    """
+    A transfer in the relay, one that is agreed on while the server stops, one that nobody has come for
+    yet, and one that somebody begins meanwhile: all arrive, twice over.
+    """
+    transfers: list[Transfer] = []
+
+    def begin(name: str, size: int) -> Transfer:
+        transfers.append(Transfer(server, tmp_path, name, size))
+        return transfers[-1]
+
+    try:
+        for turn in ("first", "second"):
+            running = begin(f"{turn}-running", _BIG)
+            waiting = begin(f"{turn}-waiting", _SMALL)
+            meeting = begin(f"{turn}-meeting", _SMALL)
+            for each in (running, waiting, meeting):
+                each.code()
+            one, other = pair(server.transit_port)
+            running.receive().wait_for("Receiving file")
+            while server.metrics()["wormhole_relay_bytes_total"] < 1_000_000:
+                pass
+
+            server.begin_to_stop()
+            meeting.receive().wait_for("Receiving file")
+            beginning = begin(f"{turn}-beginning", _SMALL)
+            beginning.code()
+            one.send(b"to the end")
+            other.expect(b"to the end")
+            for end in (one, other):
+                end.close()
+            assert server.has_stopped() == 0
+            server.start()
+
+            waiting.receive()
+            beginning.receive()
+            for each in (running, waiting, meeting, beginning):
+                each.assert_arrived()
+        assert "Traceback" not in server.output
+    finally:
+        for each in transfers:
+            each.end()
+
+
+def test_what_systemd_hears(tmp_path: Path, ear: Ear) -> None:
+    """It is told of readiness, of each turn of the watchdog, of a reload, of the way out and its length."""
+    server = Activated(f"sqlite:///{tmp_path / 'server.db'}", ear, "--shutdown-timeout=7")
+    server.watchdog_seconds = 0.2
+    try:
+        server.start()
+        assert server.get("/readyz")
+        ear.wait_for("WATCHDOG=1", 3)
+        server.hang_up()
+        ear.wait_for("RELOADING=1")
+        ear.wait_for("READY=1", 2)
+        one, other = pair(server.transit_port)
+        server.begin_to_stop()
+        message = ear.wait_for("STOPPING=1")
+        assert "EXTEND_TIMEOUT_USEC=22000000" in message
+        ear.wait_for("STATUS=Stopping: pairs that may finish, within 7 s: 1.")
+        beats = len([each for each in ear.messages if each == ["WATCHDOG=1"]])
+        ear.wait_for("WATCHDOG=1", beats + 2)
+        one.close()
+        other.close()
+        assert server.has_stopped() == 0
+    finally:
+        server.close()
+
+
+def test_a_socket_that_is_missing(tmp_path: Path, ear: Ear) -> None:
+    """A name that no socket has: one line that says so."""
+    server = Activated(
+        f"sqlite:///{tmp_path / 'server.db'}", ear, "--transit=systemd:domain=INET:name=relay"
+    )
+    program = Program(server.command_line(), descriptors=server.descriptors())
+    try:
+        assert program.finish() == 1
+        assert "transit: cannot listen on systemd:domain=INET:name=relay" in program.output
+        assert "no such socket" in program.output
+        assert "Traceback" not in program.output
+    finally:
+        program.end()
+        server.close()

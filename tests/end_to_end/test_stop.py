@@ -1,0 +1,154 @@
+"""
+The way out: pairs in the relay finish or are cut, `/readyz` says what goes on, a second signal is obeyed.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from contextlib import closing
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+
+from tests.end_to_end.processes import WAYS, Server, serving
+from tests.end_to_end.relay_peers import Peer, pair
+from tests.end_to_end.sessions import Session
+
+_FINISH = "pairs that may finish"
+
+
+def _database(where: Path) -> str:
+    return f"sqlite:///{where / 'server.db'}"
+
+
+def _begin_to_stop(server: Server) -> None:
+    assert server.program is not None
+    server.program.process.send_signal(signal.SIGTERM)
+    server.program.wait_for(_FINISH)
+
+
+def test_a_pair_finishes(tmp_path: Path) -> None:
+    """A pair goes on, one who waits is sent away, nobody new comes to the relay, and /readyz says 503."""
+    with serving(_database(tmp_path)) as server:
+        first, second = pair(server.transit_port)
+        alone = Peer(server.transit_port, "b", "1")
+        while server.metrics()['wormhole_relay_connected{end="tcp",state="waiting"}'] < 1:
+            pass
+        with Session(server.relay_url, "side") as before:
+            _begin_to_stop(server)
+            alone.expect_end()
+            alone.close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", server.transit_port))
+            with pytest.raises(HTTPError) as answer:
+                server.get("/readyz")
+            assert answer.value.code == 503
+            assert "is stopping" in answer.value.read().decode()
+            assert server.get("/healthz")
+            # Rendezvous serves as long as the relay has something to finish, newcomers too.
+            with Session(server.relay_url, "side") as newcomer:
+                assert newcomer.ask("allocate", "allocated")["nameplate"]
+            before.sync()
+            assert server.metrics()['wormhole_relay_connected{end="tcp",state="paired"}'] == 2
+            first.send(b"the rest")
+            second.expect(b"the rest")
+            first.close()
+            second.expect_end()
+            second.close()
+            assert before.close_code() == 1001
+        assert server.program is not None
+        assert server.program.finish() == 0
+        assert "Traceback" not in server.output
+
+
+def test_a_pair_is_cut_at_the_deadline(tmp_path: Path) -> None:
+    """A pair that does not end by itself is cut when its time is over; what was sent has arrived."""
+    with serving(_database(tmp_path), "--shutdown-timeout=1") as server:
+        first, second = pair(server.transit_port)
+        _begin_to_stop(server)
+        first.send(b"so far")
+        second.expect(b"so far")
+        first.expect_end()
+        second.expect_end()
+        first.close()
+        second.close()
+        assert server.program is not None
+        assert server.program.finish() == 0
+        assert "did not finish in time and are cut: 1" in server.output
+
+
+def test_no_time_at_all(tmp_path: Path) -> None:
+    """With 0 pairs are cut at once."""
+    with serving(_database(tmp_path), "--shutdown-timeout=0") as server:
+        first, second = pair(server.transit_port)
+        server.program.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+        first.expect_end()
+        second.expect_end()
+        first.close()
+        second.close()
+        assert server.stop() == 0
+        assert _FINISH not in server.output
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_second_signal(way: str, tmp_path: Path) -> None:
+    """A second signal ends what would have taken an hour; what has been answered is in the database."""
+    flags = ("--shutdown-timeout=1h", "--shutdown-spread=1h")
+    server = Server(_database(tmp_path), *flags, command=WAYS[way])
+    try:
+        server.start()
+        first, second = pair(server.transit_port)
+        with Session(server.relay_url, "side") as session:
+            mailbox = session.ask("claim", "claimed", nameplate="7")["mailbox"]
+            session.send("open", mailbox=mailbox)
+            session.send("add", phase="p", body="b")
+            session.next("message")
+            _begin_to_stop(server)
+            expected = 0 if way == "run" else -signal.SIGTERM
+            assert server.stop(signal.SIGTERM) == expected
+        assert "Leaving at once." in server.output
+        assert "Traceback" not in server.output
+        first.close()
+        second.close()
+        # SQLite takes its log away when the last connection to it is closed in good order.
+        assert sorted(each.name for each in tmp_path.glob("server.db*")) == ["server.db"]
+        server.start()
+        with Session(server.relay_url, "other") as session:
+            assert session.ask("claim", "claimed", nameplate="7")["mailbox"] == mailbox
+            session.send("open", mailbox=mailbox)
+            assert session.next("message")["body"] == "b"
+    finally:
+        server.kill()
+
+
+def test_delay(tmp_path: Path) -> None:
+    """For the delay all ports stay open, and only /readyz tells."""
+    with serving(_database(tmp_path), "--shutdown-delay=1h") as server:
+        server.program.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+        server.program.wait_for("Stopping in 3600 s")  # type: ignore[union-attr]
+        with pytest.raises(HTTPError):
+            server.get("/readyz")
+        for each in pair(server.transit_port):
+            each.close()
+        with Session(server.relay_url, "side") as session:
+            session.sync()
+        assert server.stop(signal.SIGINT) == 0
+
+
+def test_clients_are_told_one_after_the_other(tmp_path: Path) -> None:
+    """With a spread some are told to go while others still are served."""
+    with serving(_database(tmp_path), "--shutdown-spread=1h") as server:
+        sessions = [Session(server.relay_url, f"side-{number}") for number in range(300)]
+        try:
+            server.program.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+            server.program.wait_for("over 3 s: 300")  # type: ignore[union-attr]
+            codes = [session.close_code() for session in sessions]
+        finally:
+            for session in sessions:
+                session.close()
+        assert set(codes) == {1001}
+        assert server.program.finish() == 0  # type: ignore[union-attr]
+        with closing(socket.socket()) as probe:
+            assert probe.connect_ex(("127.0.0.1", server.web_port)) != 0
