@@ -66,8 +66,9 @@ class Listener:
 
     def stop(self) -> None:
         """Hear nothing more; does not wait for the thread."""
-        self._stopping.set()
+        # In this order: once it knows, the thread closes what wakes it.
         self._waker.send(b"\0")
+        self._stopping.set()
 
     def _work(self) -> None:
         complained = False
