@@ -72,12 +72,12 @@ class RendezvousMetrics:
             "database_up",
             "1 where the database answers and takes what it is given, else 0.",
         )
-        self._answer_seconds = series.histogram(
+        self._answer_seconds = series.quick_histogram(
             "answer_seconds",
             "From a command to its answer, where that had to be durable first or to be looked up.",
             _ANSWER_SECONDS,
         )
-        self._delivery_seconds = series.histogram(
+        self._delivery_seconds = series.quick_histogram(
             "delivery_seconds",
             "From a message's arrival, on whichever instance, until a connected listener is sent it.",
             _ANSWER_SECONDS,

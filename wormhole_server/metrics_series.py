@@ -8,10 +8,15 @@ event: a counter that springs into being at that event hides it from `rate()`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 E = TypeVar("E", bound=enum.Enum)
 
@@ -57,3 +62,35 @@ class Series:
     def histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         """How often something was how large."""
         return Histogram(f"{self._prefix}_{name}", text, buckets=buckets, registry=self._registry)
+
+    def quick_histogram(self, name: str, text: str, buckets: Sequence[float]) -> QuickHistogram:
+        """The same, for what happens at every message."""
+        histogram = QuickHistogram(f"{self._prefix}_{name}", text, buckets)
+        self._registry.register(histogram)
+        return histogram
+
+
+class QuickHistogram(Collector):
+    """
+    A histogram for one thread, without the locks that make others cost ten times as much.
+
+    :param buckets: the upper bound of each but the last, which has none.
+    """
+
+    def __init__(self, name: str, text: str, buckets: Sequence[float]) -> None:
+        self._name = name
+        self._text = text
+        self._bounds = tuple(buckets)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Once more."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """For a registry."""
+        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._counts), strict=True))
+        yield HistogramMetricFamily(self._name, self._text, buckets=buckets, sum_value=self._sum)

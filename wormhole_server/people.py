@@ -12,13 +12,12 @@ from sqlalchemy import Engine
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.threads import deferToThreadPool
 
 from rendezvous.server import Rendezvous
 from rendezvous.websocket import RendezvousFactory
 from transit_relay.relay import Relay
 from wormhole_server.metrics import Metrics
-from wormhole_server.pages.days import Days, read_days
+from wormhole_server.pages.days import Days, in_a_thread, read_days
 from wormhole_server.pages.site import Pages, Sources
 from wormhole_server.pages.snapshot import Now
 from wormhole_server.paste import local_host
@@ -80,7 +79,7 @@ def people_pages(
         return Now(len(clients.connections), live.waiting, live.paired // 2)
 
     def read(first: int) -> Deferred[Days]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), read_days, engine, first)
+        return in_a_thread(reactor, lambda: read_days(engine, first))
 
     sources = Sources(
         version=VERSION,

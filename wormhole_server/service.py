@@ -56,9 +56,7 @@ from wormhole_server.shutdown import Plan, Shutdown
 from wormhole_server.sources import Loaded
 from wormhole_server.systemd import Notifier, Watchdog
 from wormhole_server.terms import relay_limits, rendezvous_terms, websocket_terms
-from wormhole_server.tls.certificate import CertificateError
-from wormhole_server.tls.endpoint import parse_tls_endpoint
-from wormhole_server.tls.keeper import Keeper
+from wormhole_server.tls.listening import Tls
 from wormhole_server.usage import RelayUsage, forget_relay_usage
 from wormhole_server.version import VERSION
 from wormhole_server.web import web_site
@@ -181,7 +179,7 @@ class ServerService(MultiService):
             loaded, [self._change, *parts], self._configuration_read_again
         )
         self._reloader = Reloader(reactor, [self._configuration])
-        self._certificates: list[Keeper] = []
+        self._tls = Tls(reactor, day, metrics.files, self._reloader.add)
         self._forget_hangup: Callable[[], None] | None = None
 
     @property
@@ -270,35 +268,11 @@ class ServerService(MultiService):
                     "write auto or producer"
                 ) from error
 
-    def _behind_tls(
-        self, name: str, endpoint: Endpoint, factory: IProtocolFactory
-    ) -> tuple[str, IProtocolFactory]:
-        """What is to listen, and on which endpoint: TLS is ours, and its port one for TCP."""
-        if endpoint_kind(endpoint) != "ssl":
-            return endpoint, factory
-        tls = parse_tls_endpoint(endpoint)
-        number = 1 + sum(keeper.option == name for keeper in self._certificates)
-        try:
-            keeper = Keeper(
-                name,
-                number,
-                tls.files,
-                self._day,
-                self._metrics.files,
-                # The relay's stream has no name that a client could ask for.
-                () if name == "transit" else (b"http/1.1",),
-            )
-        except CertificateError as error:
-            raise StartError(f"{name}: {error}") from error
-        self._certificates.append(keeper)
-        self._reloader.add(keeper)
-        return tls.tcp, keeper.before(factory, self._reactor)
-
     async def _listen(
         self, entrance: Entrance, endpoint: Endpoint, factory: IProtocolFactory
     ) -> Listener:
         name = entrance.value
-        beneath, factory = self._behind_tls(name, endpoint, factory)
+        beneath, factory = self._tls.behind(name, endpoint, factory)
         if entrance is not Entrance.METRICS:
             # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
             factory = self._gates.before(factory, entrance)

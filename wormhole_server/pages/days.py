@@ -9,19 +9,26 @@ connection of their own that only reads; nearly all of the time is the database'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rendezvous import schema
 from rendezvous.moods import Mood
+from rendezvous.worker import Worker
 from transit_relay.observer import Mood as RelayMood
 from wormhole_server.pages.tally import DAY, MINUTE, NOTHING, Span, Tally
 from wormhole_server.shared import Shared
 from wormhole_server.usage import relay_usage
+
+_log = Logger()
 
 DAYS = 30
 # Whoever looks twice a minute sees the same days.
@@ -78,6 +85,28 @@ def read_days(engine: Engine, first: int) -> Days:
     return found
 
 
+def in_a_thread(reactor: IReactorFromThreads, read: Callable[[], Days]) -> Deferred[Days]:
+    """
+    What `read` returns, or raises, from a thread that ends with it.
+
+    None of the reactor's own: those are waited for when the process ends, and a database that has gone
+    without a word may never answer.
+    """
+    done: Deferred[Days] = Deferred()
+
+    def task() -> Callable[[], object]:
+        try:
+            found = read()
+        except Exception:  # handed to the reactor's thread
+            return partial(done.errback, Failure())
+        return partial(done.callback, found)
+
+    worker = Worker(reactor, "days")
+    worker.do(task)
+    worker.stop()
+    return done
+
+
 class RecentDays:
     """
     The days, from memory while they are fresh.
@@ -124,5 +153,7 @@ class RecentDays:
         self._fresh_until = now + _FRESH_SECONDS
         return self._known
 
-    def _unknown(self, failure: Failure) -> None:  # noqa: ARG002 - /readyz tells of it
-        return None
+    def _unknown(self, failure: Failure) -> None:
+        # Of a database that is away /readyz tells.
+        if failure.check(SQLAlchemyError, DeferredTimeout) is None:
+            _log.failure("The days of the status page cannot be added up.", failure)

@@ -52,8 +52,7 @@ class Keeper:
     """
     Keeps the certificate of one endpoint; a `wormhole_server.reload.Reloadable`.
 
-    :param option: which option has the endpoint; its name in logs and metrics is made from that.
-    :param number: which of the option's.
+    :param name: of the endpoint, in logs and metrics.
     :param day: the time of day.
     :param protocols: what is spoken inside, for clients that ask by ALPN.
     :raises CertificateError: it cannot be used.
@@ -61,15 +60,13 @@ class Keeper:
 
     def __init__(
         self,
-        option: str,
-        number: int,
+        name: str,
         files: Files,
         day: IReactorTime,
         observer: Observer,
         protocols: Sequence[bytes] = (),
     ) -> None:
-        self.option = option
-        self._name = option if number == 1 else f"{option}-{number}"
+        self._name = name
         self._files = files
         self._day = day
         self._observer = observer

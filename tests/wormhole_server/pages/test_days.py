@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import sqlalchemy as sa
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -9,8 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous import schema
 from rendezvous.moods import Mood
+from tests.rendezvous.fakes import Reactor
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
-from wormhole_server.pages.days import DAYS, Days, RecentDays, read_days
+from wormhole_server.pages.days import DAYS, Days, RecentDays, in_a_thread, read_days
 from wormhole_server.pages.tally import DAY, NOTHING, Tally
 from wormhole_server.usage import relay_usage
 
@@ -144,10 +147,36 @@ class RecentTests(SynchronousTestCase):
     def test_no_answer(self) -> None:
         """Where the database fails, or does not answer in time, the days are missing; and then back."""
         failing = self.days()
-        self.asked[-1][1].errback(OSError())
+        self.asked[-1][1].errback(sa.exc.OperationalError("SELECT", {}, OSError()))
         self.assertIsNone(self.successResultOf(failing))
         slow = self.days()
         self.clock.advance(2.0)
         self.assertIsNone(self.successResultOf(slow))
         self.answer(d0=3)
         self.assertIsNotNone(self.successResultOf(self.days()))
+
+    def test_bug(self) -> None:
+        """What is not the database's fault is logged, and the page goes without the days."""
+        failing = self.days()
+        self.asked[-1][1].errback(ZeroDivisionError())
+        self.assertIsNone(self.successResultOf(failing))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class ThreadTests(SynchronousTestCase):
+    def test_answer(self) -> None:
+        """What is read, or what reading raises, comes back to the reactor's thread, from another."""
+        reactor = Reactor()
+        names: list[str] = []
+
+        def read() -> Days:
+            names.append(threading.current_thread().name)
+            return {TODAY: NOTHING}
+
+        def fail() -> Days:
+            raise ZeroDivisionError
+
+        self.assertEqual(reactor.result(in_a_thread(reactor, read)), {TODAY: NOTHING})
+        self.assertEqual(names, ["days"])
+        with self.assertRaises(ZeroDivisionError):
+            reactor.result(in_a_thread(reactor, fail))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -139,7 +140,7 @@ class StatusTests(SynchronousTestCase):
         connection = Connection(self.site)
         connection.get("/status", headers=HTML)
         self.assertEqual(connection.received(), b"")
-        self.asked[0].errback(OSError("db.example.org"))
+        self.asked[0].errback(OperationalError("SELECT", {}, OSError("db.example.org")))
         status, _, body = split(connection.received())
         self.assertEqual(status, 200)
         self.assertIn("not to be had at the moment", body)
@@ -147,7 +148,7 @@ class StatusTests(SynchronousTestCase):
         self.clock.advance(10.0)
         connection = Connection(self.site)
         connection.get("/status.json")
-        self.asked[1].errback(OSError())
+        self.asked[1].errback(OperationalError("SELECT", {}, OSError()))
         self.assertIsNone(json.loads(split(connection.received())[2])["days"])
 
     def test_blurred(self) -> None:

@@ -49,7 +49,7 @@ class KeeperTests(LogCase):
 
     def make(self) -> Keeper:
         """A keeper of what is in the files."""
-        return Keeper("rendezvous", 2, self.files, self.clock, self.notes)
+        return Keeper("rendezvous-2", self.files, self.clock, self.notes)
 
     def in_use(self) -> SSL.Context:
         """What a new connection gets."""
