@@ -3,6 +3,7 @@ The single steps that prove a server, each a coroutine that returns what it foun
 failed. Own their connections and end them; what to make of the results is the check's affair.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -111,9 +112,22 @@ async def welcome(probe: Probe) -> str:
         said = await wormhole.get_welcome()
     finally:
         await wormhole.close(GOODBYE_SECONDS)
-    motd, version = said.get("motd"), said.get("current_cli_version")
-    parts = [f"motd {motd!r}" if motd else "", f"client version {version}" if version else ""]
-    return ", ".join(part for part in parts if part) or "no motd"
+    motd, version, address = said.get("motd"), said.get("current_cli_version"), _seen_as(said)
+    parts = [
+        f"motd {motd!r}" if motd else "no motd",
+        f"client version {version}" if version else "",
+        f"seen as {address}" if address else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _seen_as(welcome: Mapping[str, Any]) -> str | None:
+    """Where the server says that we are: behind a proxy that it does not trust, that is the proxy."""
+    said = welcome.get("your-address")
+    if not isinstance(said, Mapping):
+        return None
+    address = said.get("ipv4") or said.get("ipv6")
+    return ascii(address)[1:-1] if isinstance(address, str) else None
 
 
 async def exchange(probe: Probe) -> str:

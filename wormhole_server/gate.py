@@ -34,7 +34,7 @@ from wormhole_server.proxies.places import IP, place_of
 from wormhole_server.proxies.trust import Trust
 from wormhole_server.turned_away import TurnedAway, TurnedAwayFromRelay, TurnedAwayFromWeb
 
-# At one gate, of which there are two. Each holds a descriptor of the reserve for some seconds.
+# At one endpoint, of which there mostly are two. Each holds a descriptor of the reserve for some seconds.
 MOST_TURNED_AWAY: Final = 32
 
 

@@ -24,6 +24,11 @@ _SECONDS: Final = 3.0
 _HEAD_END: Final = b"\r\n\r\n"
 _LONGEST_HEAD: Final = 16 * 1024
 
+# RFC 8446: a record that begins a handshake, and a fatal alert, internal_error, in answer to it. A handshake
+# would cost more than all the rest, and be spent on somebody who has to go.
+_TLS_HANDSHAKE: Final = b"\x16\x03"
+_TLS_ALERT: Final = b"\x15\x03\x03\x00\x02\x02\x50"
+
 # What the answer says: its status, when to come again, in seconds, and a sentence. A transfer is over in
 # minutes; and the clients that are turned away are not to come back all at once before there is room.
 ANSWERS: Final = {
@@ -116,11 +121,16 @@ class TurnedAwayFromWeb(TurnedAway):
         if len(self._head) > _LONGEST_HEAD:
             return
         self._head += data
-        if _HEAD_END in self._head or len(self._head) > _LONGEST_HEAD:
+        if self._head.startswith(_TLS_HANDSHAKE):
+            self._end(_TLS_ALERT)
+        elif _HEAD_END in self._head or len(self._head) > _LONGEST_HEAD:
             alive = self._head.startswith(_ALIVE_ASKED)
-            self._head = bytes(_LONGEST_HEAD + 1)  # nothing more is read
-            self.transport.write(_ALIVE if alive else self._answer)
-            self.transport.loseConnection()
+            self._end(_ALIVE if alive else self._answer)
+
+    def _end(self, last_words: bytes) -> None:
+        self._head = bytes(_LONGEST_HEAD + 1)  # nothing more is read
+        self.transport.write(last_words)
+        self.transport.loseConnection()
 
 
 class TurnedAwayFromRelay(TurnedAway):

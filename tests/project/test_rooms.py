@@ -5,12 +5,13 @@ Who may import whom.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.project.markdown import ROOT
+from tests.project.markdown import ROOT, spans
 
 ALLOWED = {
     "rendezvous": {"rendezvous"},
@@ -41,3 +42,19 @@ def test_rooms(package: str) -> None:
     }
     assert files
     assert sorted(strange) == []
+
+
+def test_architecture() -> None:
+    """The page on the architecture names no module or package that is not there."""
+    named = set()
+    for span in spans(ROOT / "docs" / "architecture.md"):
+        if match := re.fullmatch(r"(?:[a-z_]+/)*[a-z_*]+(?:\.py|/)", span):
+            named.add(match[0])
+    missing = [
+        name
+        for name in named
+        if not list(ROOT.glob(name))
+        and not any(list((ROOT / package).glob(name)) for package in ALLOWED)
+    ]
+    assert named
+    assert missing == []

@@ -36,7 +36,7 @@ class Front:
         for number, instance in enumerate(instances, 11):
             for ours, theirs in ((4000, instance.web_port), (4001, instance.transit_port)):
                 text = text.replace(f"192.0.2.{number}:{ours}", f"127.0.0.1:{theirs}")
-            place = f"127.0.0.1:{instance.transit_port} check port"
+            place = f"127.0.0.1:{instance.transit_port} send-proxy-v2 check port"
             text = text.replace(f"{place} 4000", f"{place} {instance.web_port}")
         text = text.replace("bind :4000", f"bind 127.0.0.1:{self.web_port}")
         text = text.replace("bind :4001", f"bind 127.0.0.1:{self.transit_port}")
@@ -90,7 +90,7 @@ class Front:
 def front(tmp_path: Path) -> Iterator[Front]:
     with ExitStack() as stack:
         url = stack.enter_context(database("postgres", tmp_path))
-        instances = [stack.enter_context(serving(url)) for _ in NAMES]
+        instances = [stack.enter_context(serving(url, "--trusted-proxy=127.0.0.1")) for _ in NAMES]
         running = Front(tmp_path, instances)
         stack.callback(running.program.end)
         yield running

@@ -255,6 +255,17 @@ class FullTests(GateCase):
         probe.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertIn(b" 200 ", probe.received())
 
+    def test_tls(self) -> None:
+        """Who begins a TLS handshake is answered in TLS: with a fatal alert."""
+        for _ in range(2):
+            self.come()
+        late = self.come()
+        late.send(b"\x16")
+        self.assertEqual(late.received(), b"")
+        late.send(b"\x03\x01\x02\x00\x01")
+        self.assertEqual(late.received(), bytes([21, 3, 3, 0, 2, 2, 80]))
+        self.assertTrue(late.closed)
+
     def test_crowd(self) -> None:
         """Of a crowd that says nothing only so many stay; whoever asks at once is answered."""
         for _ in range(2):
