@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # An editable install does not show Twisted its plugins: they are looked for along the path alone.
 HERE = echo "$(CURDIR)" >$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/here.pth
 
-.PHONY: serve test test-system docs lint format bench-rendezvous bench-relay bench-scale clean
+.PHONY: serve test test-system test-containers docs lint format bench-rendezvous bench-relay bench-scale clean
 
 serve: $(VENV)/.serve
 	$(BIN)/wormhole-server run
@@ -15,6 +15,10 @@ test: $(VENV)/.dev
 
 test-system: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/system
+
+# As root: it starts a Docker engine of its own, and puts the machine's network back when it has ended.
+test-containers: $(VENV)/.dev
+	$(BIN)/python -m pytest -o faulthandler_timeout=900 tests/containers
 
 # What is made from the code, and committed.
 docs: $(VENV)/.dev

@@ -41,6 +41,9 @@ _log = Logger()
 # A command waits so long for a database that has gone, then is told so.
 AWAY_PATIENCE_SECONDS = 30.0
 AWAY_RETRY_SECONDS = 0.25
+# A database that takes connections and does not answer: it waits for a disk, or for a standby that is to
+# confirm a commit. Given up early, since nothing is lost by it: a commit is asked after.
+ANSWER_SECONDS = 10.0
 # Conflicts with other instances; each means that somebody got further.
 MAX_CONFLICTS = 20
 
@@ -52,6 +55,18 @@ _TAKE_TURNS = """
 """
 _NOTIFY = "SELECT pg_notify($1, $2)"
 _COMMIT = "COMMIT"
+# An instance that is cut off or stands still in the middle of a batch must not hold its keys for hours, as
+# it would by the system's own keepalive. And a commit that waits for a standby must not be cut short, as a
+# time limit of the role's would do: it is then answered as if the standby had it.
+_SET_UP = """
+    SELECT set_config(name, value, false) FROM (VALUES
+        ('idle_in_transaction_session_timeout', '15s'),
+        ('statement_timeout', '0'),
+        ('tcp_keepalives_idle', '10'),
+        ('tcp_keepalives_interval', '5'),
+        ('tcp_keepalives_count', '2')
+    ) AS settings (name, value)
+"""
 _STATUS = "SELECT pg_xact_status(%(xid)s::xid8)"
 # The time without a crash, on one primary, in which a transaction's number is given once. Statistics
 # begin anew after a crash, and a new primary writes on a new timeline. NULL on a standby.
@@ -151,16 +166,19 @@ class PostgresRunner:
             except errors.ReadOnlySqlTransaction as error:
                 # It is no primary, or no longer.
                 self._wait_for_return(error)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                if self._proxy is not None and not self._is_broken():
+            except psycopg.Error as error:
+                if self._proxy is None or self._is_broken():
+                    self._wait_for_return(error)
+                elif isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
                     raise LedgerUnavailable(_plain(error)) from None
-                self._wait_for_return(error)
+                else:
+                    raise
             else:
-                self._away_since = None
+                self._has_answered()
                 return seconds
 
     def _attempt(self, jobs: Sequence[Job], keys: set[int], *, together: bool) -> float:
-        with Pipeline(self._connection(), self._prepared) as pipeline:
+        with Pipeline(self._connection(), self._prepared, ANSWER_SECONDS) as pipeline:
             pipeline.ask(_BEGIN)
             begun = pipeline.ask(_TAKE_TURNS, [sorted(keys)])
             batch = SideBySide(pipeline, set(keys))
@@ -192,7 +210,7 @@ class PostgresRunner:
             status = _status(connection, xid)
             if status == "committed" and life == self._life:
                 self._unanswered = None
-                self._away_since = None
+                self._has_answered()
                 return True
             if status == "committed" or self._life.split()[-1:] != life.split()[-1:]:
                 # After a crash the number may have been given again, to another transaction; and a new
@@ -208,20 +226,22 @@ class PostgresRunner:
     def _connection(self) -> psycopg.Connection:
         if self._proxy is None:
             self._proxy = self._engine.raw_connection()
-            connection = cast("psycopg.Connection", self._proxy.driver_connection)
-            row = connection.execute(_LIFE).fetchone()
-            connection.rollback()
-            if row is None or row[0] is None:
+            try:
+                self._life = _set_up(cast("psycopg.Connection", self._proxy.driver_connection))
+            except Exception:
+                # Half set up it is of no use.
                 self._close_broken()
-                raise psycopg.OperationalError("the server is a standby")
-            self._life = row[0]
+                raise
             self._prepared = {}
-            if self._away_since is not None:
-                _log.info("the database is back")
         return cast("psycopg.Connection", self._proxy.driver_connection)
 
     def _is_broken(self) -> bool:
         return self._proxy is not None and bool(self._connection().closed)
+
+    def _has_answered(self) -> None:
+        if self._away_since is not None:
+            self._away_since = None
+            _log.info("the database is back")
 
     def _wait_for_return(self, error: Exception) -> None:
         """
@@ -261,6 +281,16 @@ class PostgresRunner:
             self._proxy.close()
             self._proxy = None
         return _nothing
+
+
+def _set_up(connection: psycopg.Connection) -> str:
+    """Make a new connection what a batch relies on; see `_LIFE`."""
+    connection.execute(_SET_UP)
+    row = connection.execute(_LIFE).fetchone()
+    connection.commit()
+    if row is None or row[0] is None:
+        raise psycopg.OperationalError("the server is a standby")
+    return str(row[0])
 
 
 def _status(connection: psycopg.Connection, xid: str) -> str | None:

@@ -27,6 +27,8 @@ _log = Logger()
 RETRY_SECONDS = 0.25
 # A connection that has been silent for so long is asked whether it is alive.
 PROBE_SECONDS = 15.0
+# Where nothing can be written nothing is announced either: it is a standby, or another is the primary now.
+_TAKES_NOTHING = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 
 
 class Ear(Protocol):
@@ -64,8 +66,9 @@ class Listener:
 
     def stop(self) -> None:
         """Hear nothing more; does not wait for the thread."""
-        self._stopping.set()
+        # In this order: once it knows, the thread closes what wakes it.
         self._waker.send(b"\0")
+        self._stopping.set()
 
     def _work(self) -> None:
         complained = False
@@ -91,9 +94,7 @@ class Listener:
     def _listen(self, connection: psycopg.Connection) -> None:
         connection.rollback()
         connection.autocommit = True
-        standby = connection.execute("SELECT pg_is_in_recovery()").fetchone()
-        if standby is None or standby[0]:
-            raise psycopg.OperationalError("a standby tells of nothing")
+        _probe(connection)
         # For what comes along with the answer of a statement.
         connection.add_notify_handler(lambda notify: self._pass_on(notify.payload))
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
@@ -110,7 +111,7 @@ class Listener:
                 if selector.select(PROBE_SECONDS):
                     connection.pgconn.consume_input()
                 else:
-                    connection.execute("")
+                    _probe(connection)
 
     def _pass_on(self, payload: str) -> None:
         if self._ear.concerns(payload):
@@ -119,6 +120,12 @@ class Listener:
     def _tell(self, call: Callable[[], object]) -> None:
         if not self._stopping.is_set():
             self._reactor.callFromThread(call)
+
+
+def _probe(connection: psycopg.Connection) -> None:
+    answer = connection.execute(_TAKES_NOTHING).fetchone()
+    if answer is None or answer[0]:
+        raise psycopg.OperationalError("nothing is announced where nothing can be written")
 
 
 def _let_go(proxy: PoolProxiedConnection) -> None:

@@ -48,12 +48,20 @@ class Pipeline:
 
     :param prepared: from the text of each statement that the connection has prepared to its name; kept
         by the caller for as long as the connection lives.
+    :param patience_seconds: a server that is silent for so long within an exchange is given up, and the
+        connection with it; None waits for ever.
     """
 
-    def __init__(self, connection: psycopg.Connection, prepared: dict[str, bytes]) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        prepared: dict[str, bytes],
+        patience_seconds: float | None = None,
+    ) -> None:
         self._connection = connection
         self._libpq = connection.pgconn
         self._prepared = prepared
+        self._patience_ms = None if patience_seconds is None else int(patience_seconds * 1000)
         self._preparing: dict[str, bytes] = {}
         self._awaited: list[_Awaited] = []
 
@@ -147,7 +155,9 @@ class Pipeline:
         # Here, and only here, the thread lets go of the interpreter.
         poll = select.poll()
         poll.register(self._libpq.socket, events)
-        poll.poll()
+        if not poll.poll(self._patience_ms):
+            self._connection.close()
+            raise psycopg.OperationalError("no answer in time")
 
 
 def _as_text(value: object) -> bytes | None:

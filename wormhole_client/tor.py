@@ -38,7 +38,7 @@ async def connect_tor(reactor: Any, control: str | None = None) -> TorNetwork:
         txtorcon = import_module("txtorcon")
     except ImportError as cause:
         raise TorError(
-            "--tor needs txtorcon, which is not installed: pip install 'wormhole-server[tor]'"
+            "--tor needs txtorcon, which is not installed: run pip install '.[tor]' in the checkout"
         ) from cause
     parse: Any = clientFromString
     try:

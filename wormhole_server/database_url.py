@@ -85,11 +85,12 @@ def _checked_sqlite(url: URL) -> URL:
 def _checked_postgres(url: URL) -> URL:
     try:
         # Without libpq, psycopg is there and still cannot be imported.
-        importlib.import_module("psycopg")
+        for module in ("psycopg", "greenlet"):
+            importlib.import_module(module)
     except ImportError as error:
         raise ValueError(
             "the URL is one of PostgreSQL, whose driver is not installed; "
-            "run pip install 'wormhole-server[postgres]'"
+            "run pip install '.[postgres]' in the checkout"
         ) from error
     if not url.database:
         raise ValueError(f"the URL names no database; write {POSTGRES}://USER:PASSWORD@HOST/NAME")

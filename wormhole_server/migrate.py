@@ -97,7 +97,7 @@ def plan(engine: Engine) -> Plan:
         current,
         newest_revision(),
         tuple(reversed(steps)),
-        _copy_path(str(path), current) if copied and current else None,
+        copy_path(str(path), current) if copied and current else None,
     )
 
 
@@ -118,6 +118,25 @@ def migrate_to(connection: Connection, revision: str) -> None:
 
     with EnvironmentContext(config, scripts, fn=steps, destination_rev=revision):
         scripts.run_env()
+
+
+def migrate_back(connection: Connection, revision: str) -> None:
+    """
+    Undo the steps after `revision`, in the transaction that `connection` is in; commits nothing.
+    """
+    config, scripts = _scripts(connection)
+
+    def steps(current: object, _: object) -> object:
+        return scripts._downgrade_revs(revision, current)  # type: ignore[arg-type]  # noqa: SLF001
+
+    with EnvironmentContext(config, scripts, fn=steps, destination_rev=revision):
+        scripts.run_env()
+
+
+def revisions() -> list[str]:
+    """All that this code knows, oldest first."""
+    _, scripts = _scripts(None)
+    return [script.revision for script in scripts.walk_revisions()][::-1]
 
 
 def current_revision(connection: Connection, where: str) -> str | None:
@@ -174,7 +193,8 @@ def _current(connection: Connection, scripts: ScriptDirectory, where: str) -> st
     return current
 
 
-def _copy_path(database: str, current: str) -> Path:
+def copy_path(database: str, current: str) -> Path:
+    """Where a SQLite file is copied to before its schema is changed from `current`."""
     return Path(f"{database}.before-{current}")
 
 
@@ -183,7 +203,7 @@ def _keep_copy(connection: Connection, current: str) -> Path | None:
     database = connection.engine.url.database
     if not database:
         return None
-    copy = _copy_path(database, current)
+    copy = copy_path(database, current)
     # Before anything is in it: who may not read the file may not read its copy.
     copy.touch(mode=0o600)
     shutil.copymode(database, copy)

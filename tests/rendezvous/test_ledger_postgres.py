@@ -40,6 +40,8 @@ _COUNT_UP = prepare(
     sa.text("UPDATE numbers SET number = number + 1 WHERE id = :the_id").bindparams(_P("the_id"))
 )
 _BACKEND = prepare(sa.text("SELECT pg_backend_pid()"))
+_IMPATIENT = prepare(sa.text("SET LOCAL idle_in_transaction_session_timeout = 10"))
+_SHOW = prepare(sa.text("SELECT current_setting(:name)").bindparams(_P("name")))
 _PAUSE = prepare(sa.text("SELECT pg_sleep(0.05)"))
 _GONE = "the server closed the connection unexpectedly"
 
@@ -457,6 +459,148 @@ class LostConnectionTests(PostgresCase):
         away[0] = False
         self.result(self.submit(add(3)))
         self.assertEqual(self.seen(), [3])
+
+
+class SilentDatabaseTests(PostgresCase):
+    """A database that is there and does not answer."""
+
+    def setUp(self) -> None:
+        """Have little patience."""
+        super().setUp()
+        self.patch(ledger_postgres, "ANSWER_SECONDS", 0.5)
+
+    def hold(self, number: int) -> None:
+        """Have what a statement or a commit will wait for."""
+        self.outside.execute("SELECT pg_advisory_lock(%s)", [number])
+
+    def let_go(self, number: int) -> None:
+        """Let it have that."""
+        self.outside.execute("SELECT pg_advisory_unlock(%s)", [number])
+
+    def test_statement(self) -> None:
+        """A batch that gets no answer is given up in the end, with nothing done, and all goes on."""
+        self.hold(lock_key("x"))
+        self.patch(ledger_postgres, "AWAY_PATIENCE_SECONDS", -1.0)
+        with self.assertRaises(LedgerUnavailable) as told:
+            self.result(self.submit(add(1), keys=("x",)))
+        self.assertNotIsInstance(told.exception, OutcomeUnknown)
+        self.let_go(lock_key("x"))
+        self.patch(ledger_postgres, "ANSWER_SECONDS", 10.0)
+        self.result(self.submit(add(2), keys=("x",)))
+        self.assertEqual(self.seen(), [2])
+
+    def slow_commits(self) -> None:
+        """Let every commit wait for the advisory lock 7."""
+        self.outside.execute(
+            """
+            CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON numbers
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()
+            """
+        )
+        self.addCleanup(self.outside.execute, "DROP FUNCTION wait CASCADE")
+
+    def test_commit(self) -> None:
+        """A commit that takes long is asked after until it has taken place, and is not done again."""
+        self.slow_commits()
+        self.hold(7)
+        asked: list[str | None] = []
+
+        def status(connection: psycopg.Connection, xid: str) -> str | None:
+            asked.append(real(connection, xid))
+            if len(asked) == 2:
+                self.let_go(7)
+            return asked[-1]
+
+        real = ledger_postgres._status
+        self.patch(ledger_postgres, "_status", status)
+        self.assertEqual(self.result(self.submit(add(1, "done"))), "done")
+        self.assertEqual((asked[:2], asked[-1]), (["in progress"] * 2, "committed"))
+        self.assertEqual(self.seen(), [1])
+
+    def test_commit_given_up(self) -> None:
+        """A commit that never ends leaves it open what became of it."""
+        self.slow_commits()
+        self.hold(7)
+        self.patch(ledger_postgres, "AWAY_PATIENCE_SECONDS", -1.0)
+        with self.assertRaises(OutcomeUnknown):
+            self.result(self.submit(add(1)))
+        self.let_go(7)
+        self.patch(ledger_postgres, "ANSWER_SECONDS", 10.0)
+        self.result(self.submit(add(2)))
+        self.assertIn(2, self.seen())
+
+    def test_cut_off(self) -> None:
+        """An instance that stands still in a batch is cut off by the server, and runs it again."""
+        backends: list[int] = []
+
+        def stand_still(tx: Transaction) -> None:
+            tx.run(_ADD, the_number=1)
+            if not backends:
+                tx.run(_IMPATIENT)
+            (backend,) = tx.one(_BACKEND) or (0,)
+            backends.append(backend)
+            gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+            while len(backends) == 1 and self.outside.execute(gone, [backend]).fetchone() != (0,):
+                pass
+            tx.all(_READ)
+
+        self.patch(ledger_postgres, "ANSWER_SECONDS", 10.0)
+        self.result(self.submit(stand_still))
+        self.assertEqual((len(backends), self.seen()), (2, [1]))
+
+    def test_limits_of_a_connection(self) -> None:
+        """Who stands still in a batch does not keep its keys; no limit of the role's cuts a commit short."""
+        role = self._url.username or "postgres"
+        self.outside.execute(f'ALTER ROLE "{role}" SET statement_timeout = 60000')
+        self.addCleanup(self.outside.execute, f'ALTER ROLE "{role}" RESET statement_timeout')
+        names = ("idle_in_transaction_session_timeout", "statement_timeout")
+        shown = self.result(self.submit(lambda tx: [tx.one(_SHOW, name=name) for name in names]))
+        self.assertEqual(shown, [("15s",), ("0",)])
+
+
+class ConnectionTests(PostgresCase):
+    """New connections."""
+
+    def test_half_set_up(self) -> None:
+        """A connection that could not be set up is not used."""
+        self.result(self.submit(add(1)))
+        self.kill(self.backend())
+        good = ledger_postgres._LIFE
+        self.patch(ledger_postgres, "_LIFE", "SELECT 1 / 0")
+        self.patch(ledger_postgres, "AWAY_PATIENCE_SECONDS", -1.0)
+        with self.assertRaises(LedgerUnavailable):
+            self.result(self.submit(add(2)))
+        self.assertIsNone(self.runners[0]._proxy)
+        self.patch(ledger_postgres, "_LIFE", good)
+        self.result(self.submit(add(3)))
+        self.assertEqual(self.seen(), [1, 3])
+
+    def test_told_once(self) -> None:
+        """That the database has gone and that it is back is logged once each, however often it is tried."""
+        told: list[str] = []
+
+        class Log:
+            """Keeps formats."""
+
+            def error(self, text: str, **_: object) -> None:
+                told.append(text)
+
+            info = error
+
+        self.patch(ledger_postgres, "_log", Log())
+        self.patch(ledger_postgres, "AWAY_RETRY_SECONDS", 0.0)
+        tries: list[int] = []
+
+        def refuse(tx: Transaction) -> None:
+            tries.append(0)
+            if len(tries) < 4:
+                raise psycopg.errors.ReadOnlySqlTransaction
+            tx.run(_ADD, the_number=1)
+
+        self.result(self.submit(refuse))
+        self.assertEqual(told, ["the database has gone: {why}", "the database is back"])
 
 
 class UnknownOutcomeTests(PostgresCase):

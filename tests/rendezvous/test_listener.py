@@ -123,6 +123,28 @@ class ListenerTests(SynchronousTestCase):
             self.until(lambda number=number: self.ears.told[-1] == f"{number}")  # type: ignore[misc]
         self.assertEqual(len(self.ears.told), 22)
 
+    def test_not_the_primary_any_more(self) -> None:
+        """A server on which nothing can be written any more is left, and not gone back to."""
+        self.patch(listener, "PROBE_SECONDS", 0.01)
+        self.patch(listener, "RETRY_SECONDS", 0.01)
+        self.listener.start()
+        self.until(lambda: self.ears.told == ["deaf", "listening"])
+        (name,) = self.outside.execute("SELECT current_database()").fetchone() or ("",)
+        self.outside.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        self.kill()
+        self.until(lambda: self.ears.told[2:5] == ["deaf"] * 3)
+        self.outside.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        self.until(lambda: self.ears.told[-1] == "listening")
+        self.assertEqual(self.ears.told.count("listening"), 2)
+
+    def test_silent_because_read_only(self) -> None:
+        """A server that is silent because another is the primary now is found out by asking it."""
+        self.patch(listener, "PROBE_SECONDS", 0.01)
+        self.listener.start()
+        self.until(lambda: self.ears.told == ["deaf", "listening"])
+        self.patch(listener, "_TAKES_NOTHING", "SELECT true")
+        self.until(lambda: self.ears.told[2:3] == ["deaf"])
+
     def test_stopped(self) -> None:
         """After the stop nothing more is told, and the thread ends at once."""
         self.listener.start()

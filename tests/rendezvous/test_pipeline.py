@@ -142,6 +142,35 @@ class PipelineTests(SynchronousTestCase):
             pipeline.exchange()
         self.assertTrue(all(answer.rows == [(large,)] for answer in answers))
 
+    def test_silent_server(self) -> None:
+        """A server that does not answer in time is given up, and the connection with it."""
+        with (
+            self.assertRaisesRegex(psycopg.OperationalError, "no answer in time"),
+            Pipeline(self.connection, self.prepared, 0.05) as pipeline,
+        ):
+            pipeline.ask("SELECT pg_sleep(60)")
+            pipeline.exchange()
+        self.assertTrue(self.connection.closed)
+
+    def test_names_after_failures(self) -> None:
+        """What was not prepared because of a failure before it gets a name that nothing else has."""
+        for number in range(3):
+            with self.assertRaises(errors.DivisionByZero), self.pipeline() as pipeline:
+                pipeline.ask(f"SELECT {number}")
+                pipeline.ask("SELECT 1 / $1::integer", [0])
+                pipeline.ask(f"SELECT {number} + 100")
+                pipeline.exchange()
+            self.connection.rollback()
+        with self.assertRaises(errors.UndefinedTable), self.pipeline() as pipeline:
+            pipeline.ask("SELECT * FROM nowhere")
+            pipeline.exchange()
+        self.connection.rollback()
+        with self.pipeline() as pipeline:
+            answers = [pipeline.ask(f"SELECT {number} + 100") for number in range(3)]
+            pipeline.exchange()
+        self.assertEqual([answer.rows for answer in answers], [[(100,)], [(101,)], [(102,)]])
+        self.assertEqual(len(set(self.prepared.values())), len(self.prepared))
+
     def test_lost(self) -> None:
         """A connection that is lost is told as such, and marked as closed."""
         other = self.connect()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import errors
 from sqlalchemy import URL
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,6 +23,7 @@ from tests.databases import drop_postgres, new_postgres_url
 _P = sa.bindparam
 _ADD = prepare(sa.text("INSERT INTO numbers VALUES (:n)").bindparams(_P("n", type_=sa.Integer)))
 _ALL = prepare(sa.text("SELECT n FROM numbers ORDER BY n").columns(n=sa.Integer))
+_BROKEN = prepare(sa.text("SELECT 1 / 0"))
 _CLEAR = prepare(sa.text("DELETE FROM numbers"))
 
 
@@ -166,6 +168,56 @@ class SideBySideTests(SynchronousTestCase):
         with self.assertRaises(KeyError):
             self.run_all(self.job(wait, 1), self.job(fail, 2))
         self.assertEqual(left, ["wait"])
+
+    def stubborn(self, left: list[str], tx: Transaction) -> None:
+        """An operation that catches what it can."""
+        try:
+            tx.all(_ALL)
+        except Exception:
+            left.append("caught")
+        finally:
+            left.append("gone")
+
+    def test_statement_that_fails(self) -> None:
+        """No operation can go on behind a statement that failed, its own or another's."""
+        left: list[str] = []
+        jobs = [
+            self.job(partial(self.stubborn, left), 1),
+            self.job(lambda tx: tx.all(_BROKEN), 2),
+            self.job(partial(self.stubborn, left), 3),
+            self.job(partial(self.stubborn, left), 3),
+        ]
+        with self.assertRaises(errors.DivisionByZero):
+            self.run_all(*jobs)
+        # The second of a lane had not begun.
+        self.assertEqual(left, ["gone", "gone"])
+
+    def test_lost_connection(self) -> None:
+        """Where the connection breaks, whoever waits for an answer lets go of what it holds."""
+        left: list[str] = []
+        jobs = [self.job(partial(self.stubborn, left), lane) for lane in range(3)]
+        self.connect().execute(
+            "SELECT pg_terminate_backend(%s, 10000)", [self.connection.info.backend_pid]
+        )
+        with self.assertRaises(psycopg.OperationalError):
+            self.run_all(*jobs)
+        self.assertEqual(left, ["gone"] * 3)
+        self.assertTrue(self.connection.closed)
+
+    def test_question_while_letting_go(self) -> None:
+        """An operation that asks on its way out gets no answer, and holds up nobody."""
+
+        def tidy(tx: Transaction) -> None:
+            try:
+                tx.all(_ALL)
+            finally:
+                tx.run(_ADD, n=7)
+
+        with self.assertRaises(errors.DivisionByZero):
+            self.run_all(self.job(tidy, 1), self.job(lambda tx: tx.all(_BROKEN), 2))
+        self.pipeline.__exit__(None, None, None)
+        self.connection.rollback()
+        self.assertEqual(self.connection.execute("SELECT 1").fetchall(), [(1,)])
 
     def test_try_lock(self) -> None:
         """What another of the batch has is not to be had; what is free is, until the commit."""

@@ -61,7 +61,7 @@ class ParseTests(SynchronousTestCase):
     def test_driver_missing(self) -> None:
         """Without psycopg, the operator is told what to install."""
         self.patch(sys, "modules", {**sys.modules, "psycopg": None})
-        with self.assertRaisesRegex(ValueError, r"pip install 'wormhole-server\[postgres\]'"):
+        with self.assertRaisesRegex(ValueError, r"pip install '\.\[postgres\]'"):
             parse_database_url("postgresql://u:p@h/d")
 
 

@@ -157,6 +157,28 @@ class PlanTests(DatabaseCase):
         self.assertIn("wormhole-server backup", out)
         self.assertEqual(rows(url), before)
 
+    def test_back(self) -> None:
+        """Steps can be undone, so that the version before starts again, and be run again."""
+        for url in (self.sqlite(), self.postgres()):
+            fill(url, "0001")
+            before = rows(url)
+            engine = open_engine(url)
+            migrate(engine)
+            database = f"--database={url.render_as_string(hide_password=False)}"
+            with engine.connect() as connection:
+                connection.exec_driver_sql("SELECT 1 FROM mailboxes")
+                status, _, err = self.run_command(database, "--back-to=0001")
+                self.assertEqual(status, 1, "a server might be running")
+                self.assertRegex(err, "stop (it|the servers)")
+            engine.dispose()
+            self.assertEqual(self.run_command(database, "--back-to=0001")[0], 0)
+            self.assertEqual(rows(url), before)
+            self.assertIn("already", self.run_command(database, "--back-to=0001")[1])
+            self.assertIn("before 0002", self.run_command(database, "--back-to=0002")[2])
+            self.assertIn("no schema 7", self.run_command(database, "--back-to=7")[2])
+            self.assertEqual(self.run_command(database)[0], 0)
+        self.assertTrue((self.directory / "server.db.before-0002").exists())
+
     def test_newer(self) -> None:
         """What would be refused is refused here as well."""
         fill(self.sqlite())

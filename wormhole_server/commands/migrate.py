@@ -1,6 +1,6 @@
 """
 `wormhole-server migrate`: bring the database to this program's schema without serving, or say what that
-would do.
+would do; or take it back to an earlier one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,23 @@ def _migrate(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status
     # Alembic is what no other command should have to wait for.
     from rendezvous.database import open_engine  # noqa: PLC0415
     from wormhole_server.migrate import migrate, plan  # noqa: PLC0415
+    from wormhole_server.rollback import roll_back  # noqa: PLC0415
 
     url = loaded.settings.database
+    back_to = arguments.get("--back-to")
+    if back_to is not None and "--dry-run" in arguments:
+        terminal.say("--dry-run says what a step forward would do; leave it out with --back-to")
+        return Status.UNUSABLE
     engine = open_engine(url)
     try:
-        if "--dry-run" in arguments:
+        if back_to is not None:
+            done = roll_back(engine, back_to)
+            lines = [_sentence(done) if done else f"{masked(url)} has schema {back_to} already."]
+        elif "--dry-run" in arguments:
             lines = list(_told(plan(engine), url))
         else:
             done = migrate(engine)
-            lines = [f"{done[0].upper()}{done[1:]}." if done else _nothing(url)]
+            lines = [_sentence(done) if done else _nothing(url)]
     except StartError as error:
         terminal.say(str(error))
         return Status.FAILED
@@ -60,6 +68,10 @@ def _told(would: Plan, url: URL) -> Iterator[str]:
         yield "PostgreSQL takes back a step that fails; make a backup before: wormhole-server backup"
 
 
+def _sentence(done: str) -> str:
+    return f"{done[0].upper()}{done[1:]}."
+
+
 def _nothing(url: URL) -> str:
     return f"{masked(url)} has the schema that this program needs; there is nothing to do."
 
@@ -68,5 +80,13 @@ MIGRATE = Command(
     "migrate",
     "Bring the database to this program's schema, as every start of the server does.",
     _migrate,
-    (Parameter("--dry-run", "Say what would be done, and change nothing."),),
+    (
+        Parameter("--dry-run", "Say what would be done, and change nothing."),
+        Parameter(
+            "--back-to",
+            "Take the schema back to an earlier one, such as 0001, for an earlier version to start "
+            "on, while no server runs.",
+            "SCHEMA",
+        ),
+    ),
 )

@@ -49,7 +49,7 @@ def client(
         yield warning(
             "clients",
             "not tried: wormhole-client is not installed here",
-            "pip install 'wormhole-server[client]', or run wormhole-client check on another machine",
+            "run pip install '.[client]' in the checkout, or run wormhole-client check on another machine",
         )
         return
     command = [sys.executable, "-m", "wormhole_client", "check", "--json", f"--size={_BYTES}"]

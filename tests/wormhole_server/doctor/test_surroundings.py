@@ -217,7 +217,7 @@ class ClientTests(SynchronousTestCase):
         """Without the extra, the mend is to install it."""
         [found] = client(self.helped, self.answer(""), missing=lambda name: name == "spake2")
         self.assertEqual(found.level, Level.WARNING)
-        self.assertIn("pip install 'wormhole-server[client]'", found.mend)
+        self.assertIn("pip install '.[client]'", found.mend)
         self.assertEqual(self.commands, [])
 
     def test_nowhere(self) -> None:
