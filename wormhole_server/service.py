@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.application.service import MultiService
 from twisted.internet.base import ReactorBase
@@ -181,6 +182,7 @@ class ServerService(MultiService):
         self._reloader = Reloader(reactor, [self._configuration])
         self._tls = Tls(reactor, day, metrics.files, self._reloader.add)
         self._forget_hangup: Callable[[], None] | None = None
+        self._serving = False
 
     @property
     def stopping(self) -> bool:
@@ -231,6 +233,7 @@ class ServerService(MultiService):
         running: Deferred[None] = Deferred()
         self._reactor.callWhenRunning(running.callback, None)
         await running
+        self._serving = True
         self._tell()
         if done is not None:
             _log.info("Database: {done}.", done=done)
@@ -332,6 +335,9 @@ class ServerService(MultiService):
     async def _stop(self) -> None:
         self.started.addErrback(lambda _: None)
         self._reloader.stop()
+        if not self._serving:
+            # Nobody has been sent here who could be sent elsewhere.
+            self._shutdown.plan = attrs.evolve(self._shutdown.plan, delay_seconds=0)
         self._notifier.stopping(self._shutdown.plan.longest_seconds)
         await self._shutdown.run()
         if self._forget_hangup is not None:
