@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from wormhole_server.database_url import masked
 from wormhole_server.errors import StartError
+from wormhole_server.ownership import give
 
 # Of all instances that start at once on one PostgreSQL, one does the work; any number would do here.
 LOCK = 4001_4000
@@ -207,6 +208,7 @@ def _keep_copy(connection: Connection, current: str) -> Path | None:
     # Before anything is in it: who may not read the file may not read its copy.
     copy.touch(mode=0o600)
     shutil.copymode(database, copy)
+    give(copy, Path(database))
     with (
         closing(sqlite3.connect(database)) as source,
         closing(sqlite3.connect(copy)) as target,
