@@ -57,6 +57,8 @@ def open_engine(url: URL) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": _POSTGRES_CONNECT_SECONDS,
+            # Whatever the database itself is in: texts are UTF-8 here.
+            "client_encoding": "utf8",
             "application_name": url.query.get("application_name", "wormhole-server"),
             # A server that has gone without a word is found out within half a minute.
             "keepalives_idle": 10,

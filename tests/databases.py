@@ -28,11 +28,12 @@ def sqlite_url(directory: str | Path, name: str = "wormhole-server.db") -> URL:
     return URL.create("sqlite", database=str(Path(directory) / name))
 
 
-def new_postgres_url() -> URL:
+def new_postgres_url(encoding: str = "UTF8") -> URL:
     """An empty database of its own on the PostgreSQL server of this test run."""
     name = f"test_{next(_numbers)}"
+    statement = sql.SQL("CREATE DATABASE {} ENCODING {} TEMPLATE template0")
     with _administrator() as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.execute(statement.format(sql.Identifier(name), encoding))
     return _server_url().set(database=name)
 
 

@@ -46,7 +46,15 @@ _GROUPS = {"config": "Look at the configuration without serving."}
 
 def main() -> int:
     """What the console script calls. Returns the exit status."""
-    return command(sys.argv[1:], Terminal(os.environ, sys.stdout, sys.stderr))
+    try:
+        try:
+            return command(sys.argv[1:], Terminal(os.environ, sys.stdout, sys.stderr))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has read enough, as `head` does. Python would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Status.FAILED
 
 
 def command(arguments: Sequence[str], terminal: Terminal) -> Status:

@@ -12,16 +12,13 @@ import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import attrs
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.application.service import MultiService
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
 from rendezvous.database import clock_of, open_engine, open_listener, open_runners
@@ -37,7 +34,7 @@ from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_server import descriptors
 from wormhole_server.admission import Entrance
 from wormhole_server.clocks import ClockOfDay, keep_steady
-from wormhole_server.endpoints import Endpoint, endpoint_kind, why_not
+from wormhole_server.endpoints import Endpoint
 from wormhole_server.errors import StartError
 from wormhole_server.gates import Gates
 from wormhole_server.hangup import on_hangup
@@ -47,7 +44,7 @@ from wormhole_server.metrics_site import LiveCounts, metrics_site
 from wormhole_server.migrate import migrate
 from wormhole_server.paste import paste_line
 from wormhole_server.people import Reachable, people_pages
-from wormhole_server.reach import Listener
+from wormhole_server.ports import Ports, tell
 from wormhole_server.reactor_lag import ReactorLag
 from wormhole_server.readiness import Readiness
 from wormhole_server.relay_observer import Recording
@@ -105,7 +102,6 @@ class ServerService(MultiService):
         self._settings = settings = loaded.settings
         self._reactor = reactor
         self._day = day = ClockOfDay(reactor)
-        self._ports: dict[Entrance, list[IListeningPort]] = {each: [] for each in Entrance}
         self._notifier = notifier
         self._watchdog = Watchdog(reactor, notifier)
         self._readiness = Readiness()
@@ -142,8 +138,16 @@ class ServerService(MultiService):
             ProducerLink if settings.transit_link is TransitLink.PRODUCER else self._splicing,
         )
         self._clients = RendezvousFactory(self._rendezvous, **websocket_terms(settings))
-        self._listening: dict[str, Sequence[Listener]] = {}
-        self._reachable = Reachable(settings, self._listening)
+        self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
+        metrics.files.configuration_loaded(day)
+        self._configuration = Configuration(
+            loaded, [self._change, *parts], self._configuration_read_again
+        )
+        self._reloader = Reloader(reactor, [self._configuration])
+        self._ports = Ports(
+            reactor, self._gates, Tls(reactor, day, metrics.files, self._reloader.add)
+        )
+        self._reachable = Reachable(settings, self._ports.listening)
         self._pages = people_pages(
             reactor,
             day,
@@ -171,16 +175,9 @@ class ServerService(MultiService):
             self._readiness,
             self._relay,
             self._clients,
-            self._close,
+            self._ports.close,
             self._say,
         )
-        self._gates = Gates(settings, reactor, metrics.connections, descriptors.use_all())
-        metrics.files.configuration_loaded(day)
-        self._configuration = Configuration(
-            loaded, [self._change, *parts], self._configuration_read_again
-        )
-        self._reloader = Reloader(reactor, [self._configuration])
-        self._tls = Tls(reactor, day, metrics.files, self._reloader.add)
         self._forget_hangup: Callable[[], None] | None = None
         self._serving = False
 
@@ -206,9 +203,7 @@ class ServerService(MultiService):
 
     async def _start(self) -> None:
         for entrance, endpoints, factory in self._doors():
-            self._listening[entrance.value] = [
-                await self._listen(entrance, endpoint, factory) for endpoint in endpoints
-            ]
+            await self._ports.open(entrance, endpoints, factory)
         self._prepare_links()
         done = migrate(self._engine)
         try:
@@ -234,7 +229,7 @@ class ServerService(MultiService):
         self._reactor.callWhenRunning(running.callback, None)
         await running
         self._serving = True
-        self._tell()
+        tell(paste_line(self._reachable.from_outside()), self._ports.listening)
         if done is not None:
             _log.info("Database: {done}.", done=done)
         self._notifier.ready(_SERVING)
@@ -270,48 +265,6 @@ class ServerService(MultiService):
                     f"transit-link: the kernel cannot move the bytes here: {error}; "
                     "write auto or producer"
                 ) from error
-
-    async def _listen(
-        self, entrance: Entrance, endpoint: Endpoint, factory: IProtocolFactory
-    ) -> Listener:
-        name = entrance.value
-        beneath, factory = self._tls.behind(name, endpoint, factory)
-        if entrance is not Entrance.METRICS:
-            # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
-            factory = self._gates.before(factory, entrance)
-        try:
-            port = await serverFromString(self._reactor, beneath).listen(factory)
-        except CannotListenError as error:
-            why = getattr(error.socketError, "strerror", None) or error.socketError
-            raise StartError(
-                f"{name}: cannot listen on {endpoint}: {why}; stop the program that does, "
-                f"or give --{name} another port"
-            ) from error
-        except Exception as error:  # an endpoint's plugin may raise whatever it likes
-            raise StartError(
-                f"{name}: cannot listen on {endpoint}: {why_not(endpoint, error)}"
-            ) from error
-        self._gates.mind(port, entrance)
-        self._ports[entrance].append(port)
-        return Listener(endpoint, port.getHost())
-
-    def _tell(self) -> None:
-        line = paste_line(self._reachable.from_outside())
-        if line is not None:
-            _log.info("Ready. On the other machine: {line}", line=line)
-        else:
-            _log.info("Ready.")
-        for listener in self._listening["metrics"]:
-            host = getattr(listener.address, "host", None)
-            if host is not None:
-                place = f"[{host}]" if ":" in host else host
-                port = getattr(listener.address, "port", None)
-                _log.info(
-                    "Metrics: {scheme}://{place}:{port}/metrics",
-                    scheme="https" if endpoint_kind(listener.endpoint) == "ssl" else "http",
-                    place=place,
-                    port=port,
-                )
 
     def _change(self, settings: Settings) -> None:
         """Let other settings hold while the server runs."""
@@ -351,7 +304,7 @@ class ServerService(MultiService):
         await self._ledger.close()
         self._engine.dispose()
         # So long the way out can be watched.
-        await self._close(Entrance.METRICS)
+        await self._ports.close(Entrance.METRICS)
         self._lag.stop()
         self._watchdog.stop()
 
@@ -361,10 +314,6 @@ class ServerService(MultiService):
             self._notifier.reloading()
             self._reloader.reload()
             self._notifier.ready(_SERVING)
-
-    def _close(self, entrance: Entrance) -> Deferred[Any]:
-        ports, self._ports[entrance] = self._ports[entrance], []
-        return DeferredList([_stop_listening(port) for port in ports])
 
     def _say(self, sentence: str) -> None:
         _log.info("{sentence}", sentence=sentence)
@@ -386,8 +335,3 @@ def _tune_interpreter() -> None:
     # When a commit is done its thread needs the interpreter for a moment; by default a busy reactor
     # would keep it waiting for 5 ms, as long as a slow disk does.
     sys.setswitchinterval(0.001)
-
-
-def _stop_listening(port: IListeningPort) -> Deferred[Any]:
-    stopped = port.stopListening()
-    return stopped if isinstance(stopped, Deferred) else succeed(stopped)

@@ -4,9 +4,11 @@ The ways to start the server, and what an operator reads when it cannot start.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -191,3 +193,14 @@ def test_expires_what_nobody_uses(store: str, tmp_path: Path) -> None:
             metrics = server.metrics()
             assert metrics['wormhole_rendezvous_retired_nameplates_total{mood="pruney"}'] == 1
             there.ask("add", "message", phase="0", body="")
+
+
+@pytest.mark.parametrize("words", [["run", "--help"], ["config", "show"]])
+def test_reader_that_has_enough(words: Sequence[str]) -> None:
+    """Who reads only the beginning, as `head` does, is told of no error."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as closed:
+        command = [str(BIN / "wormhole-server"), *words]
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -75,6 +75,14 @@ class PostgresTests(SynchronousTestCase):
                 found = connection.exec_driver_sql(f"SHOW {setting}").scalar()
                 self.assertEqual(found, value)
 
+    def test_encoding(self) -> None:
+        """Texts are UTF-8, whatever the database is said to be in."""
+        url = new_postgres_url("SQL_ASCII")
+        self.addCleanup(drop_postgres, url)
+        with open_engine(url).connect() as connection:
+            found = connection.exec_driver_sql("SELECT %(text)s::text", {"text": "ä"}).scalar()
+        self.assertEqual(found, "ä")
+
     def test_several_hosts(self) -> None:
         """Of several hosts in a URL the first is taken that answers and can write."""
         there = self.url.query["host"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import psycopg
 from psycopg import errors
-from sqlalchemy import URL
-from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.pipeline import Pipeline
-from tests.databases import drop_postgres, new_postgres_url
+from tests.rendezvous.connections import ConnectionCase
 
 _ECHO = (
     "SELECT $1::text, $2::integer, $3::bigint, $4::double precision, $5::boolean, $6::smallint,"
@@ -18,32 +14,13 @@ _ECHO = (
 )
 
 
-class PipelineTests(SynchronousTestCase):
+class PipelineTests(ConnectionCase):
     """Statements that go out together."""
-
-    _url: ClassVar[URL]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        """Make a database."""
-        cls._url = new_postgres_url()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        """Drop it."""
-        drop_postgres(cls._url)
 
     def setUp(self) -> None:
         """Connect."""
         self.connection = self.connect()
         self.prepared: dict[str, bytes] = {}
-
-    def connect(self) -> psycopg.Connection:
-        """A connection of this test."""
-        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = psycopg.connect(url, autocommit=True)
-        self.addCleanup(connection.close)
-        return connection
 
     def pipeline(self) -> Pipeline:
         """On the connection of the test."""

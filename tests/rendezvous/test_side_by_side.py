@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import errors
-from sqlalchemy import URL
-from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.errors import ErrorKind, Refusal
 from rendezvous.keys import lock_key
@@ -18,7 +16,7 @@ from rendezvous.ledger import Job
 from rendezvous.pipeline import Pipeline
 from rendezvous.side_by_side import Entangled, SideBySide
 from rendezvous.statements import KeyTaken, Transaction, prepare
-from tests.databases import drop_postgres, new_postgres_url
+from tests.rendezvous.connections import ConnectionCase
 
 _P = sa.bindparam
 _ADD = prepare(sa.text("INSERT INTO numbers VALUES (:n)").bindparams(_P("n", type_=sa.Integer)))
@@ -38,20 +36,8 @@ class Counting(Pipeline):
         super().exchange()
 
 
-class SideBySideTests(SynchronousTestCase):
+class SideBySideTests(ConnectionCase):
     """Operations that share a transaction."""
-
-    _url: ClassVar[URL]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        """Make a database."""
-        cls._url = new_postgres_url()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        """Drop it."""
-        drop_postgres(cls._url)
 
     def setUp(self) -> None:
         """Connect, begin."""
@@ -63,13 +49,6 @@ class SideBySideTests(SynchronousTestCase):
         self.addCleanup(self.pipeline.__exit__, None, None, None)
         self.batch = SideBySide(self.pipeline, set())
         self.seen: list[str] = []
-
-    def connect(self) -> psycopg.Connection:
-        """A connection of this test."""
-        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = psycopg.connect(url, autocommit=True)
-        self.addCleanup(connection.close)
-        return connection
 
     def run_all(self, *jobs: Job) -> list[Any]:
         """What became of each."""
