@@ -251,6 +251,8 @@ def _why_sqlite(url: URL, first: str) -> str:
         return "is locked by another program; stop that one first"
     if "not a database" in first:
         return f"{_FOREIGN}: it is no SQLite file; give --database another name"
+    if "malformed" in first:
+        return f"is damaged: {first}; stop the server, move the file away and restore a backup"
     if "full" in first:
         return f"cannot be used: {first}; free some space there"
     if not Path(database).absolute().parent.is_dir():

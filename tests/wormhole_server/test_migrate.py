@@ -117,6 +117,15 @@ class WhyTests(DatabaseCase):
         said = module._why_postgres('FATAL:  password authentication failed for user "me"')
         self.assertIn("check the user and the password", said)
 
+    def test_damaged(self) -> None:
+        """Of a file that has lost its end it is said that it is damaged; no right to write mends that."""
+        fill(self.sqlite())
+        path = self.directory / "server.db"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        said = self.said(self.sqlite())
+        self.assertIn("is damaged", said)
+        self.assertIn("restore a backup", said)
+
     def test_no_directory(self) -> None:
         """A directory that is not there is named, and is to be made."""
         said = self.said(self.sqlite("nowhere/server.db"))
