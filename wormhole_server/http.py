@@ -32,6 +32,18 @@ class PrivateRequest(Request):
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         """A piece of the body that nobody reads."""
 
+    def process(self) -> None:
+        """Make the answer, when it is this one's turn."""
+        channel = cast(PromptChannel, self.channel)
+        if channel.takes_turn():
+            super().process()  # type: ignore[no-untyped-call]
+        else:
+            channel.callLater(0, self._process_now)  # type: ignore[no-untyped-call]
+
+    def _process_now(self) -> None:
+        if self.channel is not None:  # who has sent it may have gone meanwhile
+            super().process()  # type: ignore[no-untyped-call]
+
     def render(self, resrc: IResource) -> None:
         """
         Answer with the page.
@@ -55,15 +67,25 @@ class PromptChannel(http.HTTPChannel):
     as long as it likes. Here it runs from the connection, or the answer before, to the end of the
     request.
 
+    Requests that come in one piece are not all answered in one turn of the reactor: hundreds of them fit
+    into what is read at once, and a page takes a millisecond or two to make.
+
     :ivar arrival: what the site was told of where the connection comes from.
     """
 
     arrival: IAddress | None = None
+    _had_turn = False
 
     def dataReceived(self, data: bytes) -> None:
         """A piece of a request, unless the connection is being closed: TLS hands that on as well."""
         if not cast(Any, self.transport).disconnecting:
+            self._had_turn = False
             super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def takes_turn(self) -> bool:
+        """Whether a request may be answered at once; the next one then waits for the next turn."""
+        had_turn, self._had_turn = self._had_turn, True
+        return not had_turn
 
     def resetTimeout(self) -> None:  # noqa: N802 - TimeoutMixin prescribes it
         """A byte is no reason to wait longer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import IO, cast
 
 from twisted.internet.task import Clock
@@ -120,6 +121,28 @@ class SiteTests(SiteCase):
         for _ in range(10):
             connection.send(b"GET /hello HTTP/1.1\r\n" * 100)
         self.assertEqual(connection.channel._buffer, b"")
+
+    def test_in_turn(self) -> None:
+        """Of many requests in one piece, a turn of the reactor answers few; in the end all, in order."""
+        connection = Connection(self.site)
+        connection.send(
+            b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /no HTTP/1.1\r\nHost: x\r\n\r\n" * 50
+        )
+        first = re.findall(rb"HTTP/1.1 (\d+)", connection.received())
+        self.assertLessEqual(len(first), 2)
+        self.clock.advance(0)  # all the turns that there are
+        rest = re.findall(rb"HTTP/1.1 (\d+)", connection.received())
+        self.assertEqual(first + rest, [b"200", b"404"] * 50)
+
+    def test_gone_before_its_turn(self) -> None:
+        """A request that waits for its turn is dropped with its connection."""
+        connection = Connection(self.site)
+        connection.send(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        connection.received()
+        connection.leave()
+        self.clock.advance(0)
+        self.assertEqual(connection.received(), b"")
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_form(self) -> None:
         """A form is a body like any other."""
