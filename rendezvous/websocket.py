@@ -33,6 +33,9 @@ _log = Logger()
 
 # RFC 6455, 7.4.1.
 _GOING_AWAY = 1001
+# RFC 6455, 5.5.
+_CONTROL = range(8, 16)
+_LONGEST_CONTROL = 125
 # A client that is told to go has so long to say goodbye.
 _CLOSE_SECONDS = 2.0
 # When clients are told to go one by one: between two turns, each with as many as it takes. Thousands of
@@ -135,6 +138,13 @@ class RendezvousProtocol(WebSocketServerProtocol):
             kept[name] = value
         self.__dict__ = kept
 
+    def onFrameData(self, payload: bytes) -> bool | None:  # noqa: N802 - Autobahn's
+        """A piece of a frame. Of a control frame that is too long, which has been refused, none is kept."""
+        frame = self.current_frame
+        if frame.opcode in _CONTROL and frame.length > _LONGEST_CONTROL:
+            return None
+        return super().onFrameData(payload)
+
     def onMessageFrame(self, payload: Any) -> None:
         """The pieces of a fragment; empty ones would be kept, and count against no limit."""
         super().onMessageFrame([piece for piece in payload if piece])  # type: ignore[arg-type] # its hint is wrong
@@ -146,7 +156,8 @@ class RendezvousProtocol(WebSocketServerProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Any sign of life counts."""
-        if self.deaf:
+        # TLS hands on what comes after the end. Autobahn would keep it.
+        if self.deaf or self.state == self.STATE_CLOSED:
             return
         client = self.client
         if client is not None:

@@ -35,6 +35,12 @@ from transit_relay.wire import IStream
 _LONGEST_HEAD: Final = 16 * 1024
 """Bytes that the opening handshake, an HTTP request without a body, may have."""
 
+_CONTROL: Final = range(8, 16)
+"""The opcodes of control frames (RFC 6455, section 5.5)."""
+
+_LONGEST_CONTROL: Final = 125
+"""Bytes that a control frame may have."""
+
 _CODES: Final = {
     Cause.NOT_BINARY: 1003,  # unsupported data
     Cause.BAD_HANDSHAKE: 1008,  # policy violation
@@ -110,6 +116,8 @@ class TransitWebSocket(WebSocketServerProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """The peer has sent something: HTTP at first, then frames, in pieces of any size."""
+        if self.state == self.STATE_CLOSED:
+            return  # TLS hands on what comes after the end, and Autobahn would keep it
         self._heard = True
         if self._skip:
             skipped = min(self._skip, len(data))
@@ -138,6 +146,13 @@ class TransitWebSocket(WebSocketServerProtocol):
         self._connection = self._relay.connected(self)
         self._heard_at = self._clock.seconds()
         self._ping_later()
+
+    def onFrameData(self, payload: bytes) -> bool | None:  # noqa: N802
+        """A piece of a frame. Of a control frame that is too long, which has been refused, none is kept."""
+        frame = self.current_frame
+        if frame.opcode in _CONTROL and frame.length > _LONGEST_CONTROL:
+            return None
+        return super().onFrameData(payload)
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N803
         """A message begins."""

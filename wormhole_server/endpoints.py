@@ -6,6 +6,7 @@ Owns the check and its sentences. Opens nothing; the service listens.
 
 from __future__ import annotations
 
+import errno
 import re
 from ipaddress import ip_address
 from typing import NewType
@@ -67,6 +68,21 @@ def why_not(endpoint: Endpoint, error: Exception) -> str:
             "unit has that FileDescriptorName, or write a tcp: endpoint"
         )
     return str(error)
+
+
+def what_to_do(option: str, error: object) -> str:
+    """What mends that the system did not let `--option` listen, for `error`."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EACCES, errno.EPERM):
+        return (
+            "ports below 1024 are root's: let the server have CAP_NET_BIND_SERVICE (docs/tls.md), "
+            f"or give --{option} another; the directory of a Unix socket has to be the server's"
+        )
+    if number == errno.EADDRNOTAVAIL:
+        return f"this machine has no such address; give --{option} an interface= that it has"
+    if number == errno.EAFNOSUPPORT:
+        return f"this machine has no IPv6; give --{option} an interface=0.0.0.0"
+    return f"stop the program that does, or give --{option} another port"
 
 
 def _check_systemd(raw: str, arguments: list[str]) -> None:

@@ -33,9 +33,18 @@ class PrivateRequest(Request):
         """A piece of the body that nobody reads."""
 
     def render(self, resrc: IResource) -> None:
-        """Nobody needs to know which version of what answers."""
+        """
+        Answer with the page.
+
+        twisted.web would log each HEAD request with its path, and tell which version of what answers.
+        """
         self.responseHeaders.removeHeader(b"server")
-        super().render(resrc)  # type: ignore[no-untyped-call]
+        body: bytes | int = resrc.render(self)
+        if isinstance(body, bytes):
+            self.setHeader(b"content-length", b"%d" % len(body))  # type: ignore[no-untyped-call]
+            # The first piece of an answer to HEAD sends the head, and nothing else.
+            self.write(body)  # type: ignore[no-untyped-call]
+            self.finish()  # type: ignore[no-untyped-call]
 
 
 class PromptChannel(http.HTTPChannel):
@@ -50,6 +59,11 @@ class PromptChannel(http.HTTPChannel):
     """
 
     arrival: IAddress | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """A piece of a request, unless the connection is being closed: TLS hands that on as well."""
+        if not cast(Any, self.transport).disconnecting:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def resetTimeout(self) -> None:  # noqa: N802 - TimeoutMixin prescribes it
         """A byte is no reason to wait longer."""

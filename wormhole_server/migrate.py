@@ -19,11 +19,12 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from wormhole_server.database_url import masked
 from wormhole_server.errors import StartError
+from wormhole_server.ownership import give
 
 # Of all instances that start at once on one PostgreSQL, one does the work; any number would do here.
 LOCK = 4001_4000
@@ -207,6 +208,7 @@ def _keep_copy(connection: Connection, current: str) -> Path | None:
     # Before anything is in it: who may not read the file may not read its copy.
     copy.touch(mode=0o600)
     shutil.copymode(database, copy)
+    give(copy, Path(database))
     with (
         closing(sqlite3.connect(database)) as source,
         closing(sqlite3.connect(copy)) as target,
@@ -220,20 +222,42 @@ def why(engine: Engine, error: SQLAlchemyError) -> str:
     cause = getattr(error, "orig", None) or error
     # psycopg names the host and port, over several lines where it tried several addresses.
     first = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
-    if engine.dialect.name != "sqlite" and "read-only" in first:
+    return (
+        _why_sqlite(engine.url, first) if engine.dialect.name == "sqlite" else _why_postgres(first)
+    )
+
+
+def _why_postgres(first: str) -> str:
+    if "read-only" in first:
         return (
             f"cannot be written to: {first}; name the primary, and see what "
             "default_transaction_read_only is there"
         )
-    if engine.dialect.name != "sqlite":
-        return f"does not answer: {first}; check that PostgreSQL runs there and lets this user in"
-    database = engine.url.database or ""
+    # These have answered.
+    if "permission denied" in first:
+        return (
+            f"cannot be used: {first}; let this user own the database: ALTER DATABASE … OWNER TO …"
+        )
+    if 'database "' in first and "does not exist" in first:
+        return f"cannot be used: {first}; make it: createdb --owner=USER NAME, or name another"
+    if "password" in first:
+        return f"does not let us in: {first}; check the user and the password in the URL"
+    return f"does not answer: {first}; check that PostgreSQL runs there and lets this user in"
+
+
+def _why_sqlite(url: URL, first: str) -> str:
+    database = url.database or ""
     if "locked" in first:
         return "is locked by another program; stop that one first"
     if "not a database" in first:
         return f"{_FOREIGN}: it is no SQLite file; give --database another name"
+    if "malformed" in first:
+        return f"is damaged: {first}; stop the server, move the file away and restore a backup"
     if "full" in first:
         return f"cannot be used: {first}; free some space there"
     if not Path(database).absolute().parent.is_dir():
-        return f"cannot be made: there is no directory {Path(database).absolute().parent}"
+        parent = Path(database).absolute().parent
+        return (
+            f"cannot be made: there is no directory {parent}; make that, or give --database another"
+        )
     return f"cannot be used: {first}; check that this user may write to the file and its directory"

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
 from wormhole_server.admission import Entrance
-from wormhole_server.endpoints import Endpoint, endpoint_kind, why_not
+from wormhole_server.endpoints import Endpoint, endpoint_kind, what_to_do, why_not
 from wormhole_server.errors import StartError
 from wormhole_server.gates import Gates
 from wormhole_server.reach import Listener
@@ -71,8 +71,7 @@ class Ports:
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(
-                f"{name}: cannot listen on {endpoint}: {why}; stop the program that does, "
-                f"or give --{name} another port"
+                f"{name}: cannot listen on {endpoint}: {why}; {what_to_do(name, error.socketError)}"
             ) from error
         except Exception as error:  # an endpoint's plugin may raise whatever it likes
             raise StartError(

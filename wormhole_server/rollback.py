@@ -17,6 +17,7 @@ from wormhole_server.backups.exclusive import alone
 from wormhole_server.database_url import masked
 from wormhole_server.errors import StartError
 from wormhole_server.migrate import copy_path, current_revision, migrate_back, revisions
+from wormhole_server.ownership import give
 
 
 def roll_back(engine: Engine, revision: str) -> str | None:
@@ -53,9 +54,11 @@ def _keep_copy(connection: Connection, current: str) -> Path | None:
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
         return None
-    copy = copy_path(connection.engine.url.database or "", current)
+    database = Path(connection.engine.url.database or "")
+    copy = copy_path(str(database), current)
     copy.touch(mode=0o600)
     copy.chmod(0o600)
+    give(copy, database)
     # It cannot be copied from within a transaction; the file stays locked without one.
     connection.commit()
     with closing(sqlite3.connect(copy)) as target:

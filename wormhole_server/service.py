@@ -13,6 +13,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 
+import attrs
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.application.service import MultiService
 from twisted.internet.base import ReactorBase
@@ -178,6 +179,7 @@ class ServerService(MultiService):
             self._say,
         )
         self._forget_hangup: Callable[[], None] | None = None
+        self._serving = False
 
     @property
     def stopping(self) -> bool:
@@ -226,6 +228,7 @@ class ServerService(MultiService):
         running: Deferred[None] = Deferred()
         self._reactor.callWhenRunning(running.callback, None)
         await running
+        self._serving = True
         tell(paste_line(self._reachable.from_outside()), self._ports.listening)
         if done is not None:
             _log.info("Database: {done}.", done=done)
@@ -285,6 +288,9 @@ class ServerService(MultiService):
     async def _stop(self) -> None:
         self.started.addErrback(lambda _: None)
         self._reloader.stop()
+        if not self._serving:
+            # Nobody has been sent here who could be sent elsewhere.
+            self._shutdown.plan = attrs.evolve(self._shutdown.plan, delay_seconds=0)
         self._notifier.stopping(self._shutdown.plan.longest_seconds)
         await self._shutdown.run()
         if self._forget_hangup is not None:

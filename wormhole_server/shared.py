@@ -32,15 +32,14 @@ class Shared(Generic[T]):
         self._clock = clock
         self._ask = ask
         self._patience_seconds = patience_seconds
-        self._waiting: list[Deferred[T]] = []
+        self._waiting: dict[Deferred[T], None] = {}
         self._asking = False
 
     def __call__(self) -> Deferred[T]:
         """The answer; fails with TimeoutError, or with what the question failed with."""
-        # Cancelled by its timeout, it swallows what comes afterwards.
-        waiting: Deferred[T] = Deferred()
+        waiting: Deferred[T] = Deferred(self._forget)
         waiting.addTimeout(self._patience_seconds, self._clock)
-        self._waiting.append(waiting)
+        self._waiting[waiting] = None
         if not self._asking:
             self._asking = True
             maybeDeferred(self._ask).addBoth(self._answered)
@@ -48,7 +47,11 @@ class Shared(Generic[T]):
 
     def _answered(self, answer: T | Failure) -> None:
         self._asking = False
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         for each in waiting:
             if not each.called:
                 each.callback(answer)
+
+    def _forget(self, waiting: Deferred[T]) -> None:
+        # A question may stay under way for ever, and who gives up on it may ask again and again.
+        self._waiting.pop(waiting, None)

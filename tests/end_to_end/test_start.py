@@ -88,6 +88,14 @@ def test_port_in_use(door: str, tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["old.db"]
 
 
+def test_delay(tmp_path: Path) -> None:
+    """A server that cannot start does not wait for load balancers, which have never seen it."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        there = LOOPBACK.format(taken.getsockname()[1])
+        flags = [*_flags(tmp_path / "server.db"), f"--rendezvous={there}", "--shutdown-delay=1h"]
+        assert "in use" in _fails(flags, 1)
+
+
 def test_database_of_a_later_version(tmp_path: Path) -> None:
     """Is refused with a sentence, and left as it is."""
     path = tmp_path / "server.db"

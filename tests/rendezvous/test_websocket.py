@@ -345,6 +345,14 @@ class MessageTests(WebSocketCase):
         protocol.dataReceived(frame(CONTINUATION, b'{"type":"ping","ping":1}'))
         self.assertEqual([each["type"] for each in self.said(transport)], ["ack", "pong"])
 
+    def test_endless_control_frame(self) -> None:
+        """Of a ping that is too long, and goes on and on, nothing is kept."""
+        protocol, _ = self.open()
+        protocol.dataReceived(frame(PING, b"", length=2**62))
+        for _ in range(10):
+            protocol.dataReceived(b"x" * 65536)
+        self.assertEqual(b"".join([*protocol.control_frame_data, protocol.data]), b"")
+
     def test_protocol_fault(self) -> None:
         """A frame that breaks the protocol ends the connection, and nothing is logged."""
         for wrong in (
@@ -353,6 +361,7 @@ class MessageTests(WebSocketCase):
             frame(CONTINUATION, b"x"),
             frame(0x41, b"{}"),
             frame(PING, b"x" * 126),
+            frame(PING, b"x" * 256),
             frame(PING, b"x", final=False),
         ):
             protocol, transport = self.open()
@@ -546,6 +555,14 @@ class EndTests(WebSocketCase):
             protocol.dataReceived(frame(PONG, b""))
         self.assertFalse(transport.disconnecting)
         self.server.stop()
+
+    def test_data_after_the_end(self) -> None:
+        """What comes after the end, as TLS may hand it on, is not kept."""
+        protocol, transport = self.open()
+        protocol.dataReceived(frame(CLOSE, b"\x03\xe8"))
+        self.assertTrue(transport.disconnecting)
+        protocol.dataReceived(b"x" * 65536)
+        self.assertEqual(len(protocol.data), 0)
 
     def test_nothing_for_who_has_gone(self) -> None:
         """A result for a client that is closing or gone is not written."""

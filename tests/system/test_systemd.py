@@ -18,6 +18,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.end_to_end.processes import BIN, SECONDS, Program, Server, transfer
+from tests.project.markdown import blocks
 from tests.system import confined
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,29 @@ def test_security() -> None:
     )
     assert told is not None
     assert found[1] == told[1]
+
+
+def test_drop_ins() -> None:
+    """No drop-in of the docs takes a dependency back: systemd only ever adds them, without a word."""
+    drop_ins = "\n".join(blocks(ROOT / "docs/install-vps.md"))
+    assert "[Service]" in drop_ins
+    assert re.findall(r"^(?:Requires|Wants|After|Before|Sockets)=$", drop_ins, re.MULTILINE) == []
+
+
+def test_commands_find_the_database(tmp_path: Path) -> None:
+    """With that file, commands find the database that the unit's server has, from any directory."""
+    (state,) = re.findall(r"^StateDirectory=(.*)$", SERVICE.read_text(), re.MULTILINE)
+    program = Program(
+        [
+            str(BIN / "wormhole-server"),
+            "config",
+            "show",
+            f"--config={UNITS / 'wormhole-server.toml'}",
+        ],
+        cwd=tmp_path,
+    )
+    assert program.finish() == 0
+    assert f'database = "sqlite:////var/lib/{state}/wormhole-server.db"' in program.output
 
 
 def test_configuration(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import struct
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -426,6 +426,13 @@ class ClosingTests(WebSocketCase):
         self.assertTrue(websocket.aborted)
         self.assert_nothing_left()
 
+    def test_data_after_the_end(self) -> None:
+        """What comes after the end, as TLS may hand it on, is not kept."""
+        peer = self.connect(close(NORMAL))
+        websocket: Any = peer.protocol
+        websocket.dataReceived(b"x" * 65536)
+        self.assertEqual(len(websocket.data), 0)
+
     def test_shutdown(self) -> None:
         """When the relay stops, WebSocket clients are told that it goes away."""
         peer = self.connect(HANDSHAKE)
@@ -551,6 +558,14 @@ class BrokenTests(WebSocketCase):
             self.clock.pump([61.0, 0.0])
             self.assertEqual(set(self.notes.moods[-2:]), {Mood.JILTED, Mood.ERRORY}, name)
             self.assert_nothing_left()
+
+    def test_endless_control_frame(self) -> None:
+        """Of a ping that is too long, and goes on and on, nothing is kept."""
+        peer = self.connect(b"\x89\xff\x3f" + bytes(7) + b"mask")
+        for _ in range(10):
+            peer.deliver(b"x" * 65536)
+        websocket: Any = peer.protocol
+        self.assertEqual(b"".join([*websocket.control_frame_data, websocket.data]), b"")
 
     @given(st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=8))
     def test_anything(self, pieces: list[bytes]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.files import new_path
-from wormhole_server.endpoints import endpoint_kind, parse_endpoint, why_not
+from wormhole_server.endpoints import endpoint_kind, parse_endpoint, what_to_do, why_not
 
 
 class ParseTests(SynchronousTestCase):
@@ -89,6 +91,22 @@ class WhyNotTests(SynchronousTestCase):
         self.assertIn("no such socket", why_not(endpoint, KeyError("transit")))
         self.assertEqual(why_not(endpoint, OSError("is broken")), "is broken")
         self.assertEqual(why_not(parse_endpoint("tcp:1"), KeyError("x")), "'x'")
+
+
+class WhatToDoTests(SynchronousTestCase):
+    def test_each(self) -> None:
+        """What mends it depends on what it is: nobody has to be stopped for a port that is root's."""
+        for error, mend in (
+            (
+                OSError(errno.EADDRINUSE, "in use"),
+                "stop the program that does, or give --transit another",
+            ),
+            (OSError(errno.EACCES, "denied"), "CAP_NET_BIND_SERVICE"),
+            (OSError(errno.EADDRNOTAVAIL, "away"), "has no such address; give --transit"),
+            (OSError(errno.EAFNOSUPPORT, "what"), "has no IPv6; give --transit"),
+            ("no error of the system's", "stop the program"),
+        ):
+            self.assertIn(mend, what_to_do("transit", error))
 
 
 class KindTests(SynchronousTestCase):

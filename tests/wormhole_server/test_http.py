@@ -92,7 +92,9 @@ class SiteTests(SiteCase):
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
         self.site.doStart()
-        fetch(self.site, "/hello")
+        for method in ("GET", "HEAD", "POST", "BREW"):
+            fetch(self.site, "/hello", method)
+            fetch(self.site, "/nothing", method)
         Connection(self.site)
         self.clock.advance(10)
         self.clock.advance(15)
@@ -109,6 +111,15 @@ class SiteTests(SiteCase):
         connection.get("/hello", headers="Transfer-Encoding: chunked\r\n")
         connection.send(b"5\r\nhello\r\n0\r\n\r\n")
         self.assertEqual(split(connection.received())[2], "Hello. b''\n")
+
+    def test_data_after_the_end(self) -> None:
+        """What comes after the end, as TLS may hand it on, is not kept."""
+        connection = Connection(self.site)
+        connection.get("/hello", headers="Connection: close\r\n")
+        self.assertTrue(connection.transport.disconnecting)
+        for _ in range(10):
+            connection.send(b"GET /hello HTTP/1.1\r\n" * 100)
+        self.assertEqual(connection.channel._buffer, b"")
 
     def test_form(self) -> None:
         """A form is a body like any other."""

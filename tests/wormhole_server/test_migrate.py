@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import URL, Engine
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.database import open_engine
@@ -80,6 +81,55 @@ class MigrateTests(SynchronousTestCase):
         place.symlink_to(str(files("wormhole_server.migrations")))
         self.patch(module, "files", lambda _: place)
         self.assertIsNotNone(migrate(self.engine))
+
+
+class WhyTests(DatabaseCase):
+    """What is said of a database that cannot be had."""
+
+    def said(self, url: URL) -> str:
+        """Why it cannot be brought up to date."""
+        return str(self.assertRaises(StartError, migrate, open_engine(url)))
+
+    def test_postgres(self) -> None:
+        """A PostgreSQL that does answer is not said to be away, and what mends it is told."""
+        url = self.postgres()
+        role = f"{url.database}_role"
+        engine = open_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
+        self.addCleanup(self.drop, engine, role)
+        said = self.said(url.set(username=role))
+        self.assertIn("permission denied", said)
+        self.assertIn("OWNER TO", said)
+        self.assertNotIn("answer", said)
+        said = self.said(url.set(database="nowhere"))
+        self.assertIn("createdb", said)
+        self.assertNotIn("answer", said)
+
+    def drop(self, engine: Engine, role: str) -> None:
+        """Roles belong to no database."""
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+        engine.dispose()
+
+    def test_password(self) -> None:
+        """A wrong password is what is said to be wrong."""
+        said = module._why_postgres('FATAL:  password authentication failed for user "me"')
+        self.assertIn("check the user and the password", said)
+
+    def test_damaged(self) -> None:
+        """Of a file that has lost its end it is said that it is damaged; no right to write mends that."""
+        fill(self.sqlite())
+        path = self.directory / "server.db"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        said = self.said(self.sqlite())
+        self.assertIn("is damaged", said)
+        self.assertIn("restore a backup", said)
+
+    def test_no_directory(self) -> None:
+        """A directory that is not there is named, and is to be made."""
+        said = self.said(self.sqlite("nowhere/server.db"))
+        self.assertIn(f"there is no directory {self.directory / 'nowhere'}; make that", said)
 
 
 class StepTests(DatabaseCase):

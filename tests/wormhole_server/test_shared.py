@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import Clock
@@ -76,3 +79,14 @@ class SharedTests(SynchronousTestCase):
             self.clock.advance(2)
             self.failureResultOf(waiting, DeferredTimeout)
         self.assertEqual(len(self.questions), 1)
+
+    def test_forgotten(self) -> None:
+        """Of who has given up on a question that hangs, nothing is kept."""
+        waiting = self.shared()
+        self.clock.advance(2)
+        self.failureResultOf(waiting, DeferredTimeout)
+        gone = weakref.ref(waiting)
+        del waiting
+        gc.collect()
+        self.assertIsNone(gone())
+        self.questions[0].callback(5)

@@ -21,6 +21,7 @@ from wormhole_server.backups.exclusive import alone
 from wormhole_server.database_url import masked
 from wormhole_server.errors import StartError
 from wormhole_server.migrate import current_revision, migrate, migrate_to
+from wormhole_server.ownership import owned_as_directory
 from wormhole_server.sqlite_copy import private_copy
 
 
@@ -54,7 +55,8 @@ def restore(path: Path, url: URL, *, replace: bool) -> Restored:
         target = open_engine(url)
         try:
             migrate(source)
-            return _restore(source, target, contents.revision, replace=replace)
+            with owned_as_directory(url):
+                return _restore(source, target, contents.revision, replace=replace)
         finally:
             source.dispose()
             target.dispose()

@@ -23,6 +23,7 @@ def _migrate(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status
     # Alembic is what no other command should have to wait for.
     from rendezvous.database import open_engine  # noqa: PLC0415
     from wormhole_server.migrate import migrate, plan  # noqa: PLC0415
+    from wormhole_server.ownership import owned_as_directory  # noqa: PLC0415
     from wormhole_server.rollback import roll_back  # noqa: PLC0415
 
     url = loaded.settings.database
@@ -38,7 +39,8 @@ def _migrate(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status
         elif "--dry-run" in arguments:
             lines = list(_told(plan(engine), url))
         else:
-            done = migrate(engine)
+            with owned_as_directory(url):
+                done = migrate(engine)
             lines = [_sentence(done) if done else _nothing(url)]
     except StartError as error:
         terminal.say(str(error))

@@ -60,8 +60,10 @@ def storage(case: Case) -> Iterator[Finding]:
             if not sqlite:
                 yield from _postgres(case, connection)
     except StartError as error:
-        what, _, mend = str(error).rpartition("; ")
-        yield failure("database", what or str(error), mend)
+        # The finding has its name in front already.
+        said = str(error).removeprefix("database: ")
+        what, _, mend = said.rpartition("; ")
+        yield failure("database", what or said, mend)
     if sqlite:
         yield from _around(path)
 

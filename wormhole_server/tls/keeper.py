@@ -18,12 +18,12 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from wormhole_server.reload import Outcome
 from wormhole_server.tls.certificate import Certificate, CertificateError, read_certificate
 from wormhole_server.tls.endpoint import Files
+from wormhole_server.tls.transport import TlsFactory
 from wormhole_server.watch import Watch
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ class Keeper:
         self._certificate: Certificate
         self._use(read_certificate(files, protocols))
 
-    def before(self, factory: IProtocolFactory, timers: IReactorTime) -> TLSMemoryBIOFactory:
+    def before(self, factory: IProtocolFactory, timers: IReactorTime) -> TlsFactory:
         """`factory` behind TLS."""
-        return TLSMemoryBIOFactory(self, False, factory, timers)
+        return TlsFactory(self, factory, timers)
 
     def serverConnectionForTLS(  # noqa: N802 - IOpenSSLServerConnectionCreator prescribes it
         self,

@@ -114,4 +114,5 @@ class PostgresTests(DatabaseCase):
         url = "postgresql+psycopg://me:secret@127.0.0.1:1/db"
         [found] = storage(case(f"--database={url}"))
         self.assertEqual(found.level, Level.FAILURE)
+        self.assertTrue(found.text.startswith("postgresql"), found.text)
         self.assertNotIn("secret", f"{found.text}{found.mend}")
