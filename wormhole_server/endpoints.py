@@ -21,6 +21,12 @@ from wormhole_server.words import nearest, quoted
 # A Twisted server endpoint string that has been checked.
 Endpoint = NewType("Endpoint", str)
 
+# Connections that may wait to be accepted; the kernel's own limit (somaxconn) holds as well. Of the 50 that
+# Twisted has, clients that all come back at once fill more in one turn of the reactor, and the rest waits
+# a second for TCP to try again, or is refused where it is a Unix socket.
+BACKLOG = 1024
+
+_WITH_BACKLOG = ("tcp", "unix")
 _BUILT_IN = ("tcp", "ssl", "unix")
 _SYSTEMD = "systemd"
 _DOMAINS = ("INET6", "INET", "UNIX")
@@ -58,6 +64,16 @@ def parse_endpoint(raw: object) -> Endpoint:
 def endpoint_kind(endpoint: Endpoint) -> str:
     """What stands before the first colon: `tcp`, `ssl`, `unix`, `systemd`…"""
     return endpoint.partition(":")[0]
+
+
+def with_backlog(endpoint: str) -> str:
+    """`endpoint` with room for a burst of connections, where it says nothing of that itself."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    positional = [each for each in arguments if "=" not in each]
+    says_it = len(positional) > 2 or any(each.startswith("backlog=") for each in arguments)
+    if kind not in _WITH_BACKLOG or says_it:
+        return endpoint
+    return f"{endpoint}:backlog={BACKLOG}"
 
 
 def why_not(endpoint: Endpoint, error: Exception) -> str:

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
 from wormhole_server.admission import Entrance
-from wormhole_server.endpoints import Endpoint, endpoint_kind, what_to_do, why_not
+from wormhole_server.endpoints import Endpoint, endpoint_kind, what_to_do, why_not, with_backlog
 from wormhole_server.errors import StartError
 from wormhole_server.gates import Gates
 from wormhole_server.reach import Listener
@@ -67,7 +67,7 @@ class Ports:
             # Before TLS: a proxy's header comes first, and whom there is no room for costs no handshake.
             factory = self._gates.before(factory, entrance)
         try:
-            port = await serverFromString(self._reactor, beneath).listen(factory)
+            port = await serverFromString(self._reactor, with_backlog(beneath)).listen(factory)
         except CannotListenError as error:
             why = getattr(error.socketError, "strerror", None) or error.socketError
             raise StartError(

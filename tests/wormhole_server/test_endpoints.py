@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.files import new_path
-from wormhole_server.endpoints import endpoint_kind, parse_endpoint, what_to_do, why_not
+from wormhole_server.endpoints import (
+    BACKLOG,
+    endpoint_kind,
+    parse_endpoint,
+    what_to_do,
+    why_not,
+    with_backlog,
+)
 
 
 class ParseTests(SynchronousTestCase):
@@ -113,3 +120,16 @@ class KindTests(SynchronousTestCase):
     def test_kind(self) -> None:
         """The kind stands before the first colon."""
         self.assertEqual(endpoint_kind(parse_endpoint("tcp:4000")), "tcp")
+
+
+class BacklogTests(SynchronousTestCase):
+    def test_more(self) -> None:
+        """There is room for a burst of connections, over TCP as over a Unix socket."""
+        for text in ("tcp:4000", r"tcp:4000:interface=\:\:", r"unix:/run/a\:b:mode=660"):
+            self.assertEqual(with_backlog(text), f"{text}:backlog={BACKLOG}")
+            parse_endpoint(with_backlog(text))
+
+    def test_as_it_says(self) -> None:
+        """What says it itself, or is nothing to us, stays as it is."""
+        for text in ("tcp:4000:backlog=9", "tcp:4000:127.0.0.1:9", "systemd:domain=INET:index=0"):
+            self.assertEqual(with_backlog(text), text)
