@@ -3,7 +3,7 @@ The rules of nameplates and mailboxes, each a function over one database transac
 
 Owns who may claim, release, open, add and close, and what goes when. Nothing here commits, and nothing
 here knows of connections. A refusal is an answer like any other: what a rule wrote before it raised one
-stays written, so a rule looks first and writes then. The rules are PROTOCOL's; in short:
+stays written, so a rule looks first and writes then. docs/protocol.md tells the rules; in short:
 
 - a nameplate and a mailbox have two sides at most; a third is refused and changes nothing for the two;
 - whatever a side repeats, as it does after every reconnect, has the answer that it had before;

@@ -366,7 +366,7 @@ class StoredMessage:
 
 
 def welcome(values: dict[str, object], now: float) -> bytes:
-    """The greeting; `values` as PROTOCOL names them."""
+    """The greeting; `values` as docs/protocol.md names them."""
     return _encode({"type": "welcome", "welcome": values, "server_tx": now})
 
 

@@ -1,5 +1,5 @@
 """
-What PROTOCOL says of nameplates and mailboxes, in the shortest words: a model to hold the server against.
+What docs/protocol.md says of nameplates and mailboxes, in the shortest words: a model for the server.
 
 Written from the protocol's text alone. It knows connections, and answers every command with the frames that
 each connection gets, without times and with mailbox ids that it has been told.

@@ -1,4 +1,4 @@
-"""Tests of `rendezvous.mailboxes`: PROTOCOL's rules, on SQLite and on PostgreSQL alike."""
+"""Tests of `rendezvous.mailboxes`: the rules of docs/protocol.md, on SQLite and on PostgreSQL alike."""
 
 from __future__ import annotations
 
