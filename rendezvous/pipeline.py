@@ -100,11 +100,6 @@ class Pipeline:
         self._awaited.append(answer)
         return answer
 
-    @property
-    def asked(self) -> bool:
-        """Whether there is anything to exchange."""
-        return bool(self._awaited)
-
     def exchange(self) -> None:
         """
         Send what was asked, and wait for all answers.

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.end_to_end.processes import BIN, SECONDS, Server, serving
+from tests.end_to_end.processes import BIN, SECONDS, Server, serving, until
 from tests.end_to_end.sessions import Session
 
 CLIENT = "203.0.113.5"
@@ -87,10 +87,7 @@ def _pass(one: socket.socket, other: socket.socket) -> None:
 
 
 def _until(server: Server, name: str, wanted: float) -> None:
-    deadline = time.monotonic() + SECONDS
-    while server.metrics()[name] != wanted:
-        assert time.monotonic() < deadline, server.metrics()[name]
-        time.sleep(0.05)
+    until(lambda: server.metrics()[name] == wanted)
 
 
 def _refused(server: Server, entrance: str, reason: str) -> float:

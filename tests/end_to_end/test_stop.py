@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from tests.end_to_end.processes import WAYS, Server, serving
+from tests.end_to_end.processes import WAYS, Server, serving, until
 from tests.end_to_end.relay_peers import Peer, pair
 from tests.end_to_end.sessions import Session
 
@@ -34,8 +34,8 @@ def test_a_pair_finishes(tmp_path: Path) -> None:
     with serving(_database(tmp_path)) as server:
         first, second = pair(server.transit_port)
         alone = Peer(server.transit_port, "b", "1")
-        while server.metrics()['wormhole_relay_connected{end="tcp",state="waiting"}'] < 1:
-            pass
+        waiting = 'wormhole_relay_connected{end="tcp",state="waiting"}'
+        until(lambda: server.metrics()[waiting] >= 1)
         with Session(server.relay_url, "side") as before:
             _begin_to_stop(server)
             alone.expect_end()
