@@ -7,6 +7,8 @@ It knows no protocol. Everything that a run leaves behind is under `.bench/`.
 
 import contextlib
 import os
+import platform
+import re
 import resource
 import shutil
 import signal
@@ -18,6 +20,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +29,14 @@ import attrs
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".bench"
+# Everything comes from one address, faster than people do. What the bounds cost is measured all the same.
+BOUNDS_OUT_OF_REACH = [
+    "--address-storage-limit=1024GiB",
+    "--address-nameplate-limit=1000000",
+    "--address-nameplate-rate=1000000",
+    "--address-guess-limit=1000000",
+    "--mailbox-listener-limit=1000000",
+]
 OURS = Path(sys.executable).parent  # where `wormhole-server` is installed
 
 OTHER_PACKAGES = ("magic-wormhole-mailbox-server==0.8.0", "magic-wormhole-transit-relay==0.5.0")
@@ -216,6 +227,34 @@ def figure(value: float | None) -> str:
         return "–"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f}"
+
+
+LEAST_ROUNDS = 3
+"""A ratio of fewer measurements would say more about chance than about the programs."""
+
+
+def ratio(ours: float | None, theirs: float | None, rounds: int) -> str:
+    """How many times greater ours is; nothing from fewer than `LEAST_ROUNDS`."""
+    return figure(ours / theirs) if ours and theirs and rounds >= LEAST_ROUNDS else ""
+
+
+def machine() -> str:
+    """What every figure depends on: the CPU, the versions, the date, the commit, and the load."""
+    cpus = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = re.search(r"^model name\s*: (.*)$", cpus, re.MULTILINE)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return (
+        f"{os.cpu_count()} CPUs ({model[1] if model else platform.machine()}), "
+        f"Python {platform.python_version()}, Linux {platform.release()}, "
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}, "
+        f"load average before: {os.getloadavg()[0]:.2f}."
+    )
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

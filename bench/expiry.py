@@ -20,7 +20,15 @@ from urllib.request import urlopen
 
 from websockets.sync.client import ClientConnection, connect
 
-from bench.common import ServerProcess, free_port, percentile, print_table, say, scratch
+from bench.common import (
+    BOUNDS_OUT_OF_REACH,
+    ServerProcess,
+    free_port,
+    percentile,
+    print_table,
+    say,
+    scratch,
+)
 
 _SERVER = Path(sys.executable).parent / "wormhole-server"
 _LEFT = "wormhole_rendezvous_live_mailboxes"
@@ -66,6 +74,7 @@ def _serving(database: Path, interval: str) -> Iterator[tuple[int, int]]:
         "--transit=none",
         f"--metrics=tcp:{metrics}:interface=127.0.0.1",
         f"--database=sqlite:///{database}",
+        *BOUNDS_OUT_OF_REACH,
     ]
     if interval != "none":
         command += [f"--expiry-interval={interval}"]

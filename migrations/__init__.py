@@ -1,1 +1,1 @@
-"""The schema's history: one step a change, run at start by `wormhole_server.migrate`."""
+"""Migrations of the schema: one module in `versions` for each; `wormhole_server.database` runs them."""

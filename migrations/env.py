@@ -1,16 +1,18 @@
 """
-How alembic runs the steps: over the connection that it is handed, in that connection's transaction.
+Alembic's environment: runs migrations over the connection in the configuration, in its transaction.
+
+The caller begins and commits the transaction.
 """
 
 from alembic import context
 
-from rendezvous.schema import metadata
+from rendezvous.rules.schema import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=metadata,
-    # SQLite can take back what it has done to tables, as PostgreSQL can; alembic does not know.
+    # SQLite rolls changes of tables back, as PostgreSQL does; alembic assumes that it does not.
     transactional_ddl=True,
     render_as_batch=True,
 )

@@ -1,7 +1,7 @@
 """
-The two kinds of fault: a client's (`Refusal`) and ours (everything else).
+The two kinds of fault: a client's, which is a `Refusal`, and the server's own, which is any other exception.
 
-Owns every text that a client can be refused with. May not touch anything else.
+Owns every text that a client can be refused with, and which refusals are for a bound that it has met.
 """
 
 from __future__ import annotations
@@ -9,17 +9,26 @@ from __future__ import annotations
 import enum
 from typing import Self
 
+from wormhole_limits.bounds import Bound
+
 
 @enum.unique
 class ErrorKind(enum.Enum):
-    """Why a command was refused. The values are metric labels; `text` is what the client reads."""
+    """
+    Why a command was refused. The values are metric labels.
+
+    :ivar text: what the client reads.
+    :ivar bound: the bound that the client has met, if it was refused for one.
+    """
 
     text: str
+    bound: Bound | None
 
-    def __new__(cls, value: str, text: str) -> Self:
+    def __new__(cls, value: str, text: str, bound: Bound | None = None) -> Self:
         member = object.__new__(cls)
         member._value_ = value
         member.text = text
+        member.bound = bound
         return member
 
     # The texts that clients and test suites know to the letter.
@@ -50,10 +59,21 @@ class ErrorKind(enum.Enum):
     CLOSE_OF_ANOTHER = "close_of_another", "open and close must use same mailbox"
     SECOND_CLOSE = "second_close", "only one close per connection"
 
-    # Ours, for what no well-behaved client sends.
+    # Not in the reference implementation: for what no client in the field sends, and for outages.
     MALFORMED = "malformed", "not a message of this protocol"
     WRONG_VALUE = "wrong_value", "a value has the wrong type or form"
     PERMISSION_METHOD = "permission_method", "unknown permission method, only 'none' is needed here"
+    PERMISSION_REQUIRED = (
+        "permission_required",
+        "the server requires a hashcash stamp before 'bind'; use a client that sends one, or try later",
+        Bound.PERMISSION,
+    )
+    PERMISSION_NONE = (
+        "permission_none",
+        "the permission method 'none' is not enough, 'hashcash' is required",
+    )
+    PERMISSION_STAMP = "permission_stamp", "the hashcash stamp does not count"
+    DENIED = "denied", "your address is on the deny list of this server"
     NO_NAMEPLATE_FREE = "no_nameplate_free", "no nameplate is free, try again later"
     UNAVAILABLE = "unavailable", "the server cannot use its database at the moment, try again later"
     OUTCOME_UNKNOWN = (
@@ -62,12 +82,40 @@ class ErrorKind(enum.Enum):
     )
     INTERNAL = "internal", "internal error"
 
+    # For what is more than a mailbox, an address or the disk may take.
+    MAILBOX_FULL = "mailbox_full", "the mailbox is full", Bound.MAILBOX
+    TOO_MANY_LISTENERS = (
+        "too_many_listeners",
+        "this side listens to the mailbox on too many connections",
+        Bound.LISTENERS,
+    )
+    TOO_MUCH_STORED = (
+        "too_much_stored",
+        "your address has stored too much, close mailboxes or try again when they have expired",
+        Bound.STORED,
+    )
+    TOO_MANY_NAMEPLATES = (
+        "too_many_nameplates",
+        "your address has too many nameplates, release some or try again when they have expired",
+        Bound.NAMEPLATES,
+    )
+    TOO_FAST = (
+        "too_fast",
+        "your address creates nameplates too fast, try again in a minute",
+        Bound.NAMEPLATE_RATE,
+    )
+    DISK_FULL = (
+        "disk_full",
+        "the server's disk is nearly full, try again later",
+        Bound.DISK,
+    )
+
 
 class Refusal(Exception):
     """
-    The client asked for something that it cannot have: its own fault, told to it in so many words.
+    A client asked for something that it cannot have. The connection stays open.
 
-    :ivar text: what the client reads; `kind.text` where nothing more exact is given.
+    :param text: what the client reads, if it is more exact than the kind's text.
     """
 
     def __init__(self, kind: ErrorKind, text: str | None = None) -> None:
@@ -81,8 +129,12 @@ class Refusal(Exception):
 
 
 class LedgerUnavailable(Exception):
-    """The database did not take an operation in time. Nothing of it has happened."""
+    """The database did not take an operation in time. The operation has not taken place."""
+
+
+class DiskFull(LedgerUnavailable):
+    """The disk of the database is full, or nearly so; what is removed makes room."""
 
 
 class OutcomeUnknown(LedgerUnavailable):
-    """The database has gone, or is another one now, and took the answer along: it may have happened."""
+    """The database was lost before it had confirmed an operation, which may have taken place."""

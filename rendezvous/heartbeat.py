@@ -1,114 +1,126 @@
 """
-WebSocket pings for all connections from one timer.
+The heartbeat: WebSocket pings for all connections from one timer.
 
-Owns who is due. A timer for each connection would cost more than everything else that an idle connection
-costs. Connections are spread over as many slots as there are steps in a round; each step serves one slot.
+Owns which connection is pinged when, and when a silent one is dropped. One timer per connection would cost
+more than everything else that an idle connection costs. Connections are spread over as many slots as a round
+has steps; each step serves one slot. A slot takes no more than its share, however many connect at once.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
-# Steps in a round: each step pings so small a part of the connections that none is held up.
+from rendezvous.observer import DropReason, RendezvousObserver
+from wormhole_twisted.timer import RepeatingTimer
+
+_log = Logger()
+
+# Steps in a round: each step pings so few connections that none is delayed.
 _STEPS = 60
+# So many pings take a fraction of a millisecond; a slot may have them whatever its share is.
+_SLOT_LEAST = 50
 
 
-class Beating(Protocol):
-    """A connection that wants pings."""
+class PingedConnection(Protocol):
+    """A connection that the heartbeat pings."""
 
     heard: bool
     """Set by the connection whenever bytes arrive."""
 
     silent_rounds: int
-    """How many pings in a row went unanswered; kept by the heartbeat."""
+    """How many pings in a row were not answered; owned by the heartbeat."""
 
     slot: int
-    """Kept by the heartbeat."""
+    """Owned by the heartbeat."""
 
-    def beat(self) -> None:
+    def ping(self) -> None:
         """Send a ping."""
 
-    def flatline(self) -> None:
-        """Nothing has been heard for too long: drop the connection."""
+    def give_up(self, reason: DropReason) -> None:
+        """Drop the connection."""
 
 
-class Heartbeat:
+class Heartbeat(RepeatingTimer):
     """
-    Pings every connection once in `interval_seconds`, and gives up on one that has been silent for
-    `timeout_seconds` after a ping, in whole rounds.
+    Pings every connection, and drops one that stays silent. A service.
+
+    :param clock: runs the timer.
+    :param interval_seconds: each connection is pinged once in this time; 0 turns pings off.
+    :param timeout_seconds: a connection is dropped that has been silent for this long after a ping, in whole
+        rounds.
     """
 
     def __init__(
-        self, clock: IReactorTime, interval_seconds: float, timeout_seconds: float
+        self,
+        clock: IReactorTime,
+        observer: RendezvousObserver,
+        interval_seconds: float,
+        timeout_seconds: float,
     ) -> None:
-        self._clock = clock
-        self._step_seconds, self._rounds = _pace(interval_seconds, timeout_seconds)
-        self._slots: list[set[Beating]] = [set() for _ in range(_STEPS)]
-        self._step = 0
-        self._running = False
-        self._timer: IDelayedCall | None = None
-
-    def start(self) -> None:
-        """Begin; an interval of 0 turns pings off."""
-        self._running = True
-        if self._step_seconds:
-            self._timer = self._clock.callLater(self._step_seconds, self._turn)
-
-    def stop(self) -> None:
-        """No ping is sent after this."""
-        self._running = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        super().__init__(clock, interval_seconds / _STEPS, self._step, observer.internal_error)
+        self._observer = observer
+        self._pace = (interval_seconds, timeout_seconds)
+        self._slots: list[set[PingedConnection]] = [set() for _ in range(_STEPS)]
+        self._count = 0
+        self._current = 0
 
     def change(self, interval_seconds: float, timeout_seconds: float) -> None:
-        """
-        Go on at another pace.
-
-        All connections have their full time from here on: what was counted were rounds of another length.
-        """
-        pace = _pace(interval_seconds, timeout_seconds)
-        if pace == (self._step_seconds, self._rounds):
+        """Use another interval and timeout from now on; all connections have their full time again."""
+        if (interval_seconds, timeout_seconds) == self._pace:
             return
-        self._step_seconds, self._rounds = pace
+        self._pace = (interval_seconds, timeout_seconds)
         for slot in self._slots:
             for connection in slot:
                 connection.heard = True
-                connection.silent_rounds = 0
-        if self._running:
-            self.stop()
-            self.start()
+        self.change_interval(interval_seconds / _STEPS)
 
-    def add(self, connection: Beating) -> None:
-        """Ping it from now on, first after one interval."""
-        connection.slot = self._step
+    def add(self, connection: PingedConnection) -> None:
+        """Ping a connection from now on, first after one interval; sooner if many are due then."""
+        connection.slot = self._find_slot()
         connection.heard = True
-        connection.silent_rounds = 0
-        self._slots[self._step].add(connection)
+        self._slots[connection.slot].add(connection)
+        self._count += 1
 
-    def remove(self, connection: Beating) -> None:
-        """Ping it no longer."""
-        self._slots[connection.slot].discard(connection)
+    def remove(self, connection: PingedConnection) -> None:
+        """Stop pinging a connection."""
+        slot = self._slots[connection.slot]
+        if connection in slot:
+            slot.remove(connection)
+            self._count -= 1
 
-    def _turn(self) -> None:
-        self._timer = self._clock.callLater(self._step_seconds, self._turn)
-        self._step = (self._step + 1) % _STEPS
-        for connection in tuple(self._slots[self._step]):
-            if connection.heard:
-                connection.heard = False
-                connection.silent_rounds = 0
-            else:
-                connection.silent_rounds += 1
-            if connection.silent_rounds >= self._rounds:
-                connection.flatline()
-            else:
-                connection.beat()
+    def _find_slot(self) -> int:
+        """Find the slot that is served last among those that have less than their share."""
+        share = max(_SLOT_LEAST, self._count // _STEPS + 1)
+        slot = self._current
+        while len(self._slots[slot]) >= share:
+            slot = (slot - 1) % _STEPS
+        return slot
 
+    def _step(self) -> None:
+        self._current = (self._current + 1) % _STEPS
+        interval_seconds, timeout_seconds = self._pace
+        rounds = max(1, round(timeout_seconds / interval_seconds))
+        for connection in tuple(self._slots[self._current]):
+            try:
+                self._serve(connection, rounds)
+            except Exception:  # ends this connection; the others are pinged as ever
+                self._observer.internal_error()
+                _log.failure("A ping failed; the connection is dropped")
+                self.remove(connection)
+                with suppress(Exception):
+                    connection.give_up(DropReason.INTERNAL)
 
-def _pace(interval_seconds: float, timeout_seconds: float) -> tuple[float, int]:
-    """Seconds from step to step, and the rounds that a connection may be silent."""
-    if not interval_seconds:
-        return 0.0, 0
-    return interval_seconds / _STEPS, max(1, round(timeout_seconds / interval_seconds))
+    def _serve(self, connection: PingedConnection, rounds: int) -> None:
+        if connection.heard:
+            connection.heard = False
+            connection.silent_rounds = 0
+        else:
+            connection.silent_rounds += 1
+        if connection.silent_rounds >= rounds:
+            connection.give_up(DropReason.SILENT)
+        else:
+            connection.ping()

@@ -1,12 +1,12 @@
 """
-The timer of expiry: touches what is in use, removes what is not, in small steps through the ledger.
+The sweeper: touches what is in use and removes what has expired, in small steps through the ledger.
 
-Owns when and in which order, and that nothing stops it: a step that fails is left for the next turn, a
-row that cannot be removed is passed over, and either is logged once.
+Owns when that happens and in which order. A step that fails is left for the next sweep, and a row that
+cannot be removed is skipped; either is logged once.
 
-Nothing expires by a clock that is not to be trusted. Where it has jumped ahead since the last turn, or the
-machine has slept, clients get a turn's time to come back first. Where the database has a clock of its own,
-and the two disagree, other instances may well be right: nothing expires here until they agree.
+Nothing expires by a clock that may be wrong. After the clock has jumped ahead, or the machine has slept,
+clients first have one interval to reconnect. If this machine's clock and the database's disagree, the other
+instances may be right, and nothing expires on this one.
 """
 
 from __future__ import annotations
@@ -17,178 +17,192 @@ from typing import TypeVar
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from rendezvous import expiry
 from rendezvous.errors import LedgerUnavailable
-from rendezvous.keys import mailbox_key
-from rendezvous.ledger import Ledger
-from rendezvous.observer import Observer
-from rendezvous.requests import Closed, Released
-from rendezvous.statements import Transaction
+from rendezvous.ledger.keys import mailbox_key
+from rendezvous.ledger.ledger import Ledger
+from rendezvous.ledger.transaction import Transaction
+from rendezvous.observer import RendezvousObserver
+from rendezvous.protocol.moods import Retired
+from rendezvous.rules import expiry
+from rendezvous.rules.usage import Usage
+from rendezvous.sharing.allowance import Shares
 from rendezvous.subscriptions import Subscriptions
-from rendezvous.usage import Usage
+from wormhole_twisted.timer import RepeatingTimer
 
 T = TypeVar("T")
-Forget = Callable[[Transaction, float], bool]
-AskTime = Callable[[Transaction], float]
+ForgetUsage = Callable[[Transaction, float], bool]
+"""Deletes some records from before a time of day; returns whether there may be more."""
+GiveBack = Callable[[Transaction, bool], bool]
+"""Gives some free space back to the disk, all of it if that is full; returns whether there may be more."""
+DatabaseTime = Callable[[Transaction], float]
+"""Returns the time of day by the database's clock."""
 
 _log = Logger()
 
-# Rows known to be bad, so that each is logged once; beyond this they may be logged again.
+# Rows that are known to be bad, so that each is logged once; beyond this some may be logged again.
 _MAX_KNOWN_BAD = 1000
 _TOUCH_ROWS = 100
-# NTP keeps clocks within milliseconds; no lifetime that makes sense is as short as a minute.
+# NTP keeps clocks within milliseconds, and no reasonable lifetime is as short as a minute.
 _CLOCKS_AGREE_SECONDS = 60.0
-# Who has its turn sweeps; other instances leave it to that one.
+# The instance that holds this key sweeps; the others leave it to that one.
 _KEY = "expiry"
 
 
 class _SweptElsewhere(Exception):
-    """Another instance is at it."""
+    """Another instance is sweeping."""
 
 
 class _ClocksDisagree(Exception):
-    """This machine's and the database's."""
+    """This machine's clock and the database's differ too much."""
 
 
 @attrs.frozen
 class Lifetimes:
-    """How long what nobody uses is kept, in seconds; usage records for ever where that is None."""
-
-    nameplate_seconds: float = 3600.0
-    mailbox_seconds: float = 86400.0
-    usage_seconds: float | None = 90 * 86400.0
-    interval_seconds: float = 60.0
-
-
-class Sweeper:
     """
-    Sweeps again and again.
+    How long unused rows are kept, in seconds.
 
-    :param forget: deletes some records from before a time, and tells whether there may be more.
-    :param ask_time: the database's time of day, where it has a clock of its own.
+    :ivar usage_seconds: None keeps usage records for ever.
+    :ivar interval_seconds: from one sweep to the next.
+    """
+
+    nameplate_seconds: float
+    mailbox_seconds: float
+    usage_seconds: float | None
+    interval_seconds: float
+
+
+class Sweeper(RepeatingTimer):
+    """
+    Sweeps again and again. A service.
+
+    The first sweep comes after one interval: clients that were connected before a restart have that long to
+    reconnect.
+
+    :param clock: runs the timer.
+    :param day: returns the time of day, in seconds since the epoch; rows are dated by it.
+    :param forget: deletes usage records of other parts of the program.
+    :param database_time: None if the database's clock is this machine's.
+    :param shares: has the accounts that are compared with the database, and the disk.
+    :param give_back: None if there is nothing to give back.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
+        day: Callable[[], float],
         ledger: Ledger,
         subscriptions: Subscriptions,
         usage: Usage,
         lifetimes: Lifetimes,
-        observer: Observer,
-        forget: Sequence[Forget],
-        ask_time: AskTime | None = None,
+        observer: RendezvousObserver,
+        forget: Sequence[ForgetUsage],
+        database_time: DatabaseTime | None,
+        shares: Shares,
+        give_back: GiveBack | None,
     ) -> None:
-        self._clock = clock
+        super().__init__(
+            clock, lifetimes.interval_seconds, self._start_sweep, observer.internal_error
+        )
+        self._day = day
         self._ledger = ledger
         self._subscriptions = subscriptions
         self._usage = usage
         self._lifetimes = lifetimes
         self._observer = observer
         self._forget = forget
-        self._ask_time = ask_time
-        self._timer: IDelayedCall | None = None
-        self._sweep: Deferred[None] | None = None
+        self._database_time = database_time
+        self._shares = shares
+        self._give_back = give_back
         self._bad: set[tuple[str, int]] = set()
-        self._complained = False
-        # The database or this machine was, so that nobody could touch what is in use.
-        self._was_away = False
+        self._failure_logged = False
+        # The database or this machine was, so that nothing could be touched.
+        self._was_unavailable = False
+        # The time of day at which the next sweep is due.
         self._due = 0.0
 
-    def start(self) -> None:
-        """Sweep after one interval: who was connected before a restart has that long to come back."""
-        interval = self._lifetimes.interval_seconds
-        self._due = self._clock.seconds() + interval
-        self._timer = self._clock.callLater(interval, self._turn)
-
-    def stop(self) -> None:
-        """No sweep begins or goes on after this, but for the step that is under way."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-        if self._sweep is not None:
-            self._sweep.cancel()
+    def startService(self) -> None:
+        """See `RepeatingTimer.startService`."""
+        super().startService()
+        self._set_due()
 
     def change(self, lifetimes: Lifetimes, usage: Usage) -> None:
-        """Go on with others. What they have made expire goes with the next sweep."""
+        """Use other lifetimes. What has expired by them goes with the next sweep."""
         again = lifetimes.interval_seconds != self._lifetimes.interval_seconds
         self._lifetimes = lifetimes
         self._usage = usage
-        # A sweep that is under way sets the timer itself when it is done.
-        if again and self._timer is not None and self._timer.active():
-            self._timer.cancel()
-            self.start()
+        if again:
+            self._set_due()
+            self.change_interval(lifetimes.interval_seconds)
 
-    def _turn(self) -> None:
-        # By the time of day, which timers do not follow.
-        self._was_away |= self._clock.seconds() - self._due > self._lifetimes.interval_seconds
-        self._sweep = Deferred.fromCoroutine(self.sweep())
-        self._sweep.addBoth(self._swept)
+    def _set_due(self) -> None:
+        self._due = self._day() + self._lifetimes.interval_seconds
 
-    def _swept(self, _: object) -> None:
-        self._sweep = None
-        if self._timer is not None:
-            self.start()
+    def _start_sweep(self) -> Deferred[None]:
+        # By the time of day, which the timer does not follow.
+        self._was_unavailable |= self._day() - self._due > self._lifetimes.interval_seconds
+        return Deferred.fromCoroutine(self._sweep())
 
-    async def sweep(self) -> None:
-        """One sweep. Never raises."""
+    async def _sweep(self) -> None:
+        try:
+            await self._run_steps()
+        finally:
+            self._set_due()
+
+    async def _run_steps(self) -> None:
         steps = (
             self._touch,
+            self._compare_accounts,
             self._compare_clocks,
             self._expire_nameplates,
             self._expire_mailboxes,
             self._empty_discarded,
             self._forget_usage,
+            self._give_space_back,
         )
-        for step in (self._touch, self._come_back) if self._was_away else steps:
+        for step in (self._touch, self._become_available) if self._was_unavailable else steps:
             try:
                 await step()
             except (CancelledError, _SweptElsewhere):
                 return
-            except Exception as error:  # nothing stops the timer
+            except Exception as error:  # a step may raise anything; the next sweep tries again
                 self._observer.expiry_failed()
-                self._was_away |= isinstance(error, LedgerUnavailable)
-                if not self._complained:
-                    self._complained = True
-                    if isinstance(error, LedgerUnavailable):
-                        _log.error("expiry waits for the database")
-                    elif isinstance(error, _ClocksDisagree):
-                        _log.error("nothing expires here: {why}", why=error)
-                    else:
-                        _log.failure("a step of expiry failed and is tried again later")
+                self._was_unavailable |= isinstance(error, LedgerUnavailable)
+                if not self._failure_logged:
+                    self._failure_logged = True
+                    _log_failed_step(error)
                 return
-        self._complained = False
+        self._failure_logged = False
 
     async def _touch(self) -> None:
         present = sorted(self._subscriptions.present())
         for start in range(0, len(present), _TOUCH_ROWS):
             some = present[start : start + _TOUCH_ROWS]
-            now = self._clock.seconds()
+            now = self._day()
             await self._ledger.submit(
                 partial(expiry.touch_mailboxes, addresses=some, now=now),
                 keys=[mailbox_key(*address) for address in some],
             )
 
     async def _compare_clocks(self) -> None:
-        if self._ask_time is None:
+        if self._database_time is None:
             return
-        ahead = self._clock.seconds() - await self._submit(self._ask_time)
+        ahead = self._day() - await self._submit(self._database_time)
         if abs(ahead) > _CLOCKS_AGREE_SECONDS:
             raise _ClocksDisagree(
                 f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} "
-                "the database's; set both by NTP"
+                "the database's; synchronize both by NTP"
             )
 
-    async def _come_back(self) -> None:
-        """After an outage every instance has first to touch again what its clients use."""
+    async def _become_available(self) -> None:
+        """After an outage every instance first has to touch again what its clients use."""
         await self._submit(lambda _: None)
-        self._was_away = False
+        self._was_unavailable = False
 
     async def _expire_nameplates(self) -> None:
-        now = self._clock.seconds()
+        now = self._day()
         cutoff = now - self._lifetimes.nameplate_seconds
         expire = partial(
             expiry.expire_nameplate,
@@ -198,10 +212,10 @@ class Sweeper:
             now=now,
         )
         find = partial(expiry.stale_nameplates, cutoff=cutoff)
-        await self._expire("nameplate", find, expire, self._nameplate_expired)
+        await self._expire("nameplate", find, expire)
 
     async def _expire_mailboxes(self) -> None:
-        now = self._clock.seconds()
+        now = self._day()
         cutoff = now - self._lifetimes.mailbox_seconds
         expire = partial(
             expiry.expire_mailbox,
@@ -211,28 +225,27 @@ class Sweeper:
             now=now,
         )
         find = partial(expiry.stale_mailboxes, cutoff=cutoff)
-        await self._expire("mailbox", find, expire, self._mailbox_expired)
+        await self._expire("mailbox", find, expire)
 
     async def _expire(
         self,
         kind: str,
         find: Callable[..., list[expiry.Stale]],
-        expire: Callable[..., T],
-        expired: Callable[[T], object],
+        expire: Callable[..., Retired],
     ) -> None:
-        place = expiry.Place()
+        place = expiry.SweepPosition()
         while True:
             stale = await self._submit(partial(find, place=place))
-            for outcome in await self._together(kind, stale, expire):
-                expired(outcome)
+            for retired in await self._expire_rows(kind, stale, expire):
+                self._observer.retired(retired)
             if len(stale) < expiry.STEP_ROWS:
                 return
-            place = expiry.Place(stale[-1].used, stale[-1].id)
+            place = expiry.SweepPosition(stale[-1].used, stale[-1].id)
 
-    async def _together(
-        self, kind: str, stale: Sequence[expiry.Stale], expire: Callable[..., T]
-    ) -> list[T]:
-        """All in one transaction; one by one where that fails, passing over those that cannot go."""
+    async def _expire_rows(
+        self, kind: str, stale: Sequence[expiry.Stale], expire: Callable[..., Retired]
+    ) -> list[Retired]:
+        """Expire all in one transaction; if that fails, one by one, skipping those that cannot go."""
         rows = [row.id for row in stale if (kind, row.id) not in self._bad]
         if not rows:
             return []
@@ -240,20 +253,20 @@ class Sweeper:
             return await self._submit(lambda tx: [expire(tx, row_id=row_id) for row_id in rows])
         except (CancelledError, LedgerUnavailable, _SweptElsewhere):
             raise
-        except Exception:  # one of them is bad: the next lines find out which
-            _log.debug("a step of expiry is taken apart")
+        except Exception:  # one of the rows is bad; the next lines find out which
+            _log.debug("A step of expiry failed; its rows are tried one by one")
         outcomes = []
         for row_id in rows:
             try:
                 outcomes.append(await self._submit(partial(expire, row_id=row_id)))
             except (CancelledError, LedgerUnavailable, _SweptElsewhere):
                 raise
-            except Exception:  # a row that nobody foresaw must not keep the others
+            except Exception:  # a bad row must not keep the others from expiring
                 if len(self._bad) >= _MAX_KNOWN_BAD:
                     self._bad.clear()
                 self._bad.add((kind, row_id))
                 self._observer.expiry_failed()
-                _log.failure("a {kind} cannot be removed and is passed over", kind=kind)
+                _log.failure("A {kind} cannot be removed and is skipped from now on", kind=kind)
         return outcomes
 
     async def _empty_discarded(self) -> None:
@@ -263,32 +276,42 @@ class Sweeper:
     async def _forget_usage(self) -> None:
         if self._lifetimes.usage_seconds is None:
             return
-        cutoff = self._clock.seconds() - self._lifetimes.usage_seconds
+        cutoff = self._day() - self._lifetimes.usage_seconds
         for forget in (expiry.forget_usage, *self._forget):
-            step = partial(_forget, forget=forget, cutoff=cutoff)
-            while await self._submit(step):
+            while await self._submit(lambda tx, forget=forget: forget(tx, cutoff)):  # type: ignore[misc]
                 pass
 
+    async def _give_space_back(self) -> None:
+        if self._give_back is not None:
+            give_back = self._give_back
+            needed = not self._shares.disk.has_room(self._clock.seconds())
+            while await self._submit(lambda tx: give_back(tx, needed)):
+                pass
+
+    async def _compare_accounts(self) -> None:
+        """Whatever was removed, here or on another instance, nobody has stored any more."""
+        accounts = self._shares.accounts
+        for app, mailboxes in accounts.mailboxes(expiry.STEP_ROWS):
+            found = await self._ledger.submit(
+                partial(expiry.find_mailboxes, app=app, mailboxes=mailboxes)
+            )
+            accounts.compare(app, mailboxes, found)
+
     async def _submit(self, operation: Callable[[Transaction], T]) -> T:
-        outcome = await self._ledger.submit(partial(_in_turn, operation=operation))
+        outcome = await self._ledger.submit(partial(_run_alone, operation=operation))
         if outcome is None:
             raise _SweptElsewhere
         return outcome[0]
 
-    def _nameplate_expired(self, outcome: Released) -> None:
-        if outcome.retired is not None:
-            self._observer.nameplate_retired(outcome.retired)
 
-    def _mailbox_expired(self, outcome: Closed) -> None:
-        if outcome.retired is not None:
-            self._observer.mailbox_retired(outcome.retired)
-        if outcome.nameplate_retired is not None:
-            self._observer.nameplate_retired(outcome.nameplate_retired)
+def _log_failed_step(error: Exception) -> None:
+    if isinstance(error, LedgerUnavailable):
+        _log.error("Nothing expires while the database is unavailable")
+    elif isinstance(error, _ClocksDisagree):
+        _log.error("Nothing expires here: {why}", why=error)
+    else:
+        _log.failure("A step of expiry failed, and is tried again in the next sweep")
 
 
-def _in_turn(tx: Transaction, *, operation: Callable[[Transaction], T]) -> tuple[T] | None:
+def _run_alone(tx: Transaction, *, operation: Callable[[Transaction], T]) -> tuple[T] | None:
     return (operation(tx),) if tx.try_lock(_KEY) else None
-
-
-def _forget(tx: Transaction, *, forget: Forget, cutoff: float) -> bool:
-    return forget(tx, cutoff)

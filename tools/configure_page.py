@@ -1,5 +1,5 @@
 """
-`docs/configure.md`, made from the settings and the commands, so that it says what they say.
+The page `docs/configure.md`: generated from the settings and the commands.
 
     python -m tools.configure_page
 
@@ -13,20 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wormhole_server.cli import COMMANDS
-from wormhole_server.commands.command import Command
-from wormhole_server.option import Effect, Group, Option
-from wormhole_server.settings import OPTIONS
-from wormhole_server.show import toml_value
+from wormhole_server.commands.command import ServerCommand
+from wormhole_server.config.option import Effect, Group, Option
+from wormhole_server.config.settings import OPTIONS
+from wormhole_server.config.show import toml_value
 
 PATH = Path(__file__).parents[1] / "docs" / "configure.md"
 
 _HEAD = """\
-<!-- Made by `make docs` from wormhole_server/settings.py and the commands: change those. -->
+<!-- Made by `make docs` from wormhole_server/config/ and the commands: change those. -->
 
 # Configuring the server
 
-Everything has a default that can be served with. Each option is a flag, an environment variable and a key
-in a TOML file; a flag beats the environment, which beats the file, which beats the default.
+Every option has a usable default. Each is a flag, an environment variable and a key in a TOML file;
+a flag overrides the environment, which overrides the file.
 
 ```sh
 wormhole-server run --nameplate-expiry=2h
@@ -34,36 +34,39 @@ WORMHOLE_SERVER_NAMEPLATE_EXPIRY=2h wormhole-server run
 wormhole-server run --config=/etc/wormhole-server.toml      # nameplate-expiry = "2h"
 ```
 
-- A **DURATION** is in seconds or has a unit: `90s`, `2m`, `1h`, `90d`. A **SIZE** is in bytes or has a unit:
-  `256KiB`, `4MiB`, `1GiB`.
-- An **ENDPOINT** is a
-  [Twisted endpoint string](https://docs.twisted.org/en/stable/core/howto/endpoints.html#servers), in which a
-  colon that belongs to a value is written `\\:`.
-- Where several values may be given, the flag is repeated; a variable or the file takes a list:
-  `["tcp:4000", "tcp:4080"]`. An environment variable that is empty counts as not set.
-- `none` stands for no value, where it is among what an option takes.
+- **DURATION**: seconds, or `90s`, `2m`, `1h`, `90d`. **SIZE**: bytes, or `256KiB`, `4MiB`, `1GiB`.
+- **ENDPOINT**: a
+  [Twisted endpoint string](https://docs.twisted.org/en/stable/core/howto/endpoints.html#servers);
+  write `\\:` for a colon inside a value.
+- Repeat a flag to give several values; a variable or the file takes a list:
+  `["tcp:4000", "tcp:4080"]`. An empty environment variable counts as unset.
+- `none` means no value.
 
-`wormhole-server config check` says everything that is wrong, all at once, and starts nothing.
-`wormhole-server config show` prints what is in effect and where each value comes from, secrets masked.
-An unknown name is an error, with the nearest known one.
+`wormhole-server config check` lists every mistake without starting anything.
+`wormhole-server config show` prints the configuration in effect and where each value comes from,
+without secrets. An unknown name is an error that suggests the nearest known one.
 
-SIGHUP, or a change of the file, has the configuration read again; "when changed" says when a new value
-counts then. One bad value keeps all that was in effect, and the log says so: [reload.md](reload.md).
+## Changing options while the server runs
+
+The server reads its configuration again on SIGHUP (`systemctl reload wormhole-server`), and within
+four seconds after the file that `--config` names has changed, links such as those of a Kubernetes
+ConfigMap included. Flags and environment variables keep their values.
+
+**One invalid value keeps the whole old configuration.** The log lists each problem, or names what
+changed and what takes effect at the next start. Below, an option whose changes take effect at once
+or for new connections says so; all others wait for the next start. At once means: from the next
+expiry round or ping; for relay pairs within half a minute. Timeouts that already run keep their old
+value.
+
+`wormhole_configuration_reloads_total{outcome}` counts reloads (`ok`, `refused`);
+`wormhole_configuration_loaded_timestamp_seconds` says since when the configuration is in effect.
+Certificates are [reloaded as well](tls.md#renewal).
 """
 
 
 def page() -> str:
-    """The whole page."""
-    return "\n".join([_HEAD, *_contents(), *_options(), *_commands()])
-
-
-def _contents() -> Iterator[str]:
-    for group in Group:
-        names = (option.flag for option in OPTIONS if option.group is group)
-        links = " · ".join(f"[`{flag}`](#{flag})" for flag in names)
-        yield f"- **{group.value}:** {links}"
-    yield "- **[Commands](#commands)**"
-    yield ""
+    """Write the page."""
+    return "\n".join([_HEAD, *_options(), *_commands()])
 
 
 def _options() -> Iterator[str]:
@@ -80,19 +83,15 @@ def _option(option: Option) -> Iterator[str]:
     yield ""
     yield _prose(option.help)
     yield ""
-    takes = option.kind.placeholder or "nothing; `--no-" + option.name + "` turns it off"
-    several = ", and may be given more than once" if option.many else ""
-    yield "| | |"
-    yield "|---|---|"
-    yield f"| takes | {takes if not option.kind.placeholder else _code(takes)}{several} |"
-    # A file cannot name another one.
+    facts = [_code(option.kind.placeholder or f"--no-{option.name} turns it off")]
+    if option.many:
+        facts.append("may be repeated")
+    # A configuration file cannot include another.
     if option.name != "config":
-        yield f"| default | {_code(f'{option.name} = {toml_value(option, option.default)}')} |"
-    yield f"| environment | `{option.variable}` |"
-    if option.effect is Effect.NEXT_START:
-        yield "| when changed | at the next start |"
-    else:
-        yield f"| when changed | {option.effect.value}, without a restart |"
+        facts.append(f"default {_code(toml_value(option, option.default))}")
+    # The page's head says that most changes wait for the next start.
+    effect = "" if option.effect is Effect.NEXT_START else f"; effective {option.effect.value}"
+    yield f"{', '.join(facts)}{effect}."
     yield ""
 
 
@@ -100,32 +99,29 @@ def _commands() -> Iterator[str]:
     yield "## Commands"
     yield ""
     yield (
-        "Every command takes the options above as well, so that it finds the same database and the same "
-        "ports as `run` does. Exit status: 0 when all went well, 1 when something went wrong, 2 when the "
-        "command line or the configuration cannot be used."
+        "Every command also takes the options above, so that it finds the same database and ports as `run`. "
+        "Exit status: 0 for success, 1 for a failure, 2 for an invalid command line or configuration."
     )
     yield ""
     for command in COMMANDS:
         yield from _command(command)
 
 
-def _command(command: Command) -> Iterator[str]:
+def _command(command: ServerCommand) -> Iterator[str]:
     words = "".join(f" {each.name}" for each in command.parameters if not each.is_flag)
     yield f"### `wormhole-server {command.words}{words}`"
     yield ""
     yield _prose(command.help)
     yield ""
     if command.parameters:
-        yield "| | |"
-        yield "|---|---|"
         for each in command.parameters:
             value = f"={each.placeholder}" if each.placeholder else ""
-            yield f"| {_code(each.name + value)} | {_cell(_prose(each.help))} |"
+            yield f"- {_code(each.name + value)}: {_prose(each.help)}"
         yield ""
 
 
 def _prose(text: str) -> str:
-    """What Markdown would take for its own, outside of code."""
+    """Escape what Markdown would interpret, outside of code."""
     parts = text.split("`")
     return "`".join(
         part if number % 2 else re.sub(r"([*_<\\[])", r"\\\1", part)
@@ -134,12 +130,7 @@ def _prose(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{_cell(text)}`"
-
-
-def _cell(text: str) -> str:
-    """A table's columns are told apart by their lines, in code as well."""
-    return text.replace("|", r"\|").replace("\n", " ")
+    return f"`{text}`"
 
 
 if __name__ == "__main__":

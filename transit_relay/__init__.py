@@ -1,6 +1,16 @@
 """
-The transit relay: two inbound connections that bring the same token become one stream.
+The transit relay: two connections that bring the same token become one stream.
 
-`relay.Relay` is the heart; `tcp.TransitFactory` and `websocket.TransitWebSocketFactory` bring
-connections to it; what it does is told to an `observer.Observer`.
+    handshake, pairing, session   what a client must send, which connections are paired, what ends a
+                                  connection; no I/O
+    credit                        how many bytes a peer takes, as it grants them; no I/O
+    observer                      what the relay reports about itself
+    descriptor, transport         what the relay needs of a peer's socket and of its transport
+    rates                         how many bytes a second a pair, an address and all may send
+    traffic                       how many bytes were relayed this month
+    link, links/                  how the bytes of a pair get from one peer to the other
+    connection, pair, relay       the above, tied to a clock
+    tcp, websocket                the transports of peers, as Twisted and `wormhole_websocket` have them
+
+Imports Twisted, `wormhole_twisted` and `wormhole_websocket`; none of the other packages.
 """

@@ -1,10 +1,8 @@
 """
-The socket beneath a transport, on loan to a link that moves bytes past the transport.
+The socket below a transport, for a link that moves bytes past the transport.
 
-Owns what is done to Twisted's transport for that. The transport stays what the reactor knows, and
-what has to do with its life (its end, resets, aborts, closing in good order) goes on through it, as
-do bytes that are written to it. Only what it does when there is something to read is replaced, in
-the way in which Twisted itself does it when it aborts a connection.
+Owns what such a link asks of the socket and of the transport. The transport stays what the reactor knows;
+its end, resets, aborts and orderly closing go through it, as do bytes that are written to it.
 """
 
 import contextlib
@@ -13,20 +11,21 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from twisted.internet.interfaces import IPullProducer, ITransport
-from twisted.internet.tcp import Connection as TcpConnection
+from twisted.internet.interfaces import IPullProducer, ISystemHandle, ITransport
+
+from wormhole_twisted.internals import is_bare_tcp, read_with, stop_reading_with
 
 _SO_MEMINFO: Final = 55
-"""Linux's (since 4.12; asm-generic/socket.h). Python does not name it."""
+"""Of Linux since 4.12 (asm-generic/socket.h). Python does not name it."""
 
 _MEMINFO: Final = struct.Struct("=9I")
 _SNDBUF: Final = 3  # SK_MEMINFO_SNDBUF
 _WMEM_QUEUED: Final = 5  # SK_MEMINFO_WMEM_QUEUED
 
 _SIOCOUTQNSD: Final = 0x894B
-"""Linux's (linux/sockios.h): bytes that a TCP socket holds and has not sent even once."""
+"""Of Linux (linux/sockios.h): bytes that a TCP socket holds and has never sent."""
 
 _INT: Final = struct.Struct("=i")
 _NOTHING: Final = bytes(_INT.size)
@@ -36,9 +35,9 @@ class Descriptor:
     """
     A connected TCP socket and its transport.
 
-    :ivar clear: nothing that was written to the transport waits to be sent: what goes straight to
-        the socket overtakes nothing. Whoever writes to the transport makes this false; whoever is
-        attached makes it true when he is resumed.
+    :ivar clear: whether the transport holds nothing that was written to it, so that bytes may be sent to
+        the socket directly without overtaking others. False after a write to the transport; the attached
+        producer sets it when it is resumed.
     """
 
     __slots__ = ("_transport", "clear", "fileno", "socket")
@@ -50,35 +49,34 @@ class Descriptor:
         self._transport = transport
 
     def write(self, data: bytes) -> None:
-        """Send `data` through the transport: never blocks, and takes as much as there is."""
+        """Send `data` through the transport; never blocks, and takes any number of bytes."""
         self.clear = False
         self._transport.write(data)
 
     def read_with(self, read: Callable[[], Exception | None]) -> None:
         """
-        Call `read` when there is something to read, and let the transport read nothing itself.
+        Call `read` when there is something to read, instead of letting the transport read.
 
-        `read` returns None, or one of `twisted.internet.main`'s reasons why it is the last time.
+        :param read: returns None, or a reason of `twisted.internet.main` why the connection is lost.
         """
-        self._transport.doRead = read
+        read_with(self._transport, read)
 
     def give_back(self, read: Callable[[], Exception | None]) -> None:
-        """Let the transport read by itself again, if it is still `read` that does it."""
-        if self._transport.__dict__.get("doRead") == read:
-            del self._transport.doRead
+        """Let the transport read by itself again, unless it is no longer `read` that does."""
+        stop_reading_with(self._transport, read)
 
     def attach(self, producer: IPullProducer) -> None:
         """
-        Have `producer` resumed whenever the socket takes more, and all that was written is sent.
+        Resume `producer` when everything written to the transport is sent and the socket takes more.
 
-        That is looked for once after each `await_room`, and now. (Twisted resumes it once before
-        this returns, too.)
+        That happens once after each `await_room`, and after this. (Twisted resumes it once before this
+        returns, too.)
         """
         self._transport.registerProducer(producer, False)
         self.await_room()
 
     def await_room(self) -> None:
-        """Have the producer resumed once."""
+        """Resume the producer once more."""
         self._transport.startWriting()
 
     def detach(self) -> None:
@@ -87,25 +85,30 @@ class Descriptor:
 
     def limit(self, most: int) -> None:
         """
-        Have the kernel hold no more than `most` bytes beyond what the peer's window lets it send.
+        Have the kernel hold at most `most` bytes beyond what the peer's window lets it send.
 
-        Otherwise it takes some MiB for a peer that does not read, out of what it has for all.
+        Otherwise it holds some MiB for a peer that does not read, of the memory that it has for all sockets.
         """
-        with contextlib.suppress(OSError):  # the peer may have gone already
+        with contextlib.suppress(OSError):  # the peer may be gone already
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, most)
 
     def room(self, most: int) -> int:
         """
-        Bytes that the socket takes now, within its limit of `most`; 0 where it is better to wait.
+        Ask how many bytes the socket takes now.
 
-        That is when the kernel calls it writable no longer, too. Whoever sends no more than this
-        leaves nothing behind, but in a machine that is short of memory.
+        :param most: its limit.
+        :return: at most `most`; 0 where it is better to wait, which is where the kernel does not call the
+            socket writable. Sending no more than this leaves nothing behind, unless the machine is short
+            of memory.
         """
         try:
             unsent: int = _INT.unpack(fcntl.ioctl(self.fileno, _SIOCOUTQNSD, _NOTHING))[0]
             info = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
             fields: tuple[int, ...] = _MEMINFO.unpack(info)
-        except (OSError, struct.error):  # older kernels; what then stays behind goes to Twisted
+        except (
+            OSError,
+            struct.error,
+        ):  # older kernels; what they leave behind goes to the transport
             return most
         size = fields[_SNDBUF]
         room = size - fields[_WMEM_QUEUED]
@@ -115,15 +118,10 @@ class Descriptor:
 
 
 def descriptor_of(transport: ITransport) -> Descriptor | None:
-    """The socket beneath `transport`; None where there is more than one between, such as TLS."""
-    if (
-        sys.platform != "linux"
-        or not isinstance(transport, TcpConnection)
-        or transport.TLS
-        or not transport.connected
-    ):
+    """Return the socket below `transport`; None where something, such as TLS, is in between."""
+    if sys.platform != "linux" or not is_bare_tcp(transport):
         return None
-    handle = transport.getHandle()
+    handle = cast(socket.socket, cast(ISystemHandle, transport).getHandle())
     if handle.family not in (socket.AF_INET, socket.AF_INET6):
         return None
     return Descriptor(transport, handle)

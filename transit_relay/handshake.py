@@ -1,16 +1,16 @@
 """
-The handshake: bytes -> a request, or why not.
+The handshake: the line that a client sends before it is paired, parsed from bytes.
 
-Owns the grammar of the one line that a client sends before it is paired, and the words with which
-it is refused. No I/O: bytes in, values out. Time limits are the business of whoever feeds it.
+Owns its grammar and the texts with which a peer is refused. No I/O: bytes in, values out. Time limits belong
+to the caller.
 
-    please relay TOKEN for side SIDE\\n     (what clients write)
-    please relay TOKEN for SIDE\\n          (the same, as some descriptions have it)
-    please relay TOKEN\\n                   (clients of before there were sides)
+    please relay TOKEN for side SIDE\\n     (what clients send)
+    please relay TOKEN for SIDE\\n          (the same, as some descriptions of the protocol have it)
+    please relay TOKEN\\n                   (clients older than sides)
 
-TOKEN is 64 hex digits, SIDE 16. All clients write them in lower case. Upper case is accepted too,
-and as the same value: the digits stand for bytes, and two peers that derived the same key are not
-kept apart because they print it differently. So a request holds bytes, not text.
+TOKEN is 64 hex digits, SIDE 16. All clients write them in lower case. Upper case is accepted as well, and
+means the same: the digits stand for bytes, and two peers that derived the same key are paired even if they
+print it differently. So a request holds bytes, not text.
 """
 
 import enum
@@ -24,15 +24,14 @@ Side = NewType("Side", bytes)
 
 LONGEST: Final = len(b"please relay  for side \n") + 64 + 16
 """
-Bytes in the longest handshake. The parser holds no more of what a peer sends, as bytes that cannot
-become a handshake are refused at once: far less than the 1 KiB that a relay may read for one.
+Bytes in the longest handshake. The parser holds no more of what a peer sends, as it refuses bytes that cannot
+become a handshake at once: far less than the 1 KiB that a relay may read for one.
 """
 
 _HANDSHAKE: Final = re.compile(
     rb"please relay ([0-9a-fA-F]{64})(?: for (?:side )?([0-9a-fA-F]{16}))?\n",
 )
 _EXAMPLES: Final = (
-    b"please relay " + b"0" * 64 + b"\n",
     b"please relay " + b"0" * 64 + b" for side " + b"0" * 16 + b"\n",
     b"please relay " + b"0" * 64 + b" for " + b"0" * 16 + b"\n",
 )
@@ -40,15 +39,15 @@ _EXAMPLES: Final = (
 
 @attrs.frozen
 class Request:
-    """A peer wants to be joined with another that knows `token`."""
+    """A peer asks to be paired with another that knows `token`."""
 
     token: Token
     side: Side | None
-    """Which of the two it is; None from a client of before there were sides."""
+    """Which of the two peers it is; None from a client older than sides."""
 
 
 class NeedMore(enum.Enum):
-    """What has come so far is how a handshake begins."""
+    """The bytes so far are the beginning of a handshake."""
 
     NEED_MORE = enum.auto()
 
@@ -56,50 +55,49 @@ class NeedMore(enum.Enum):
 NEED_MORE: Final = NeedMore.NEED_MORE
 
 
-class Refusal(enum.Enum):
-    """Why a peer is turned away. The values are what it is told."""
+class HandshakeRefusal(enum.Enum):
+    """Why a peer is refused. The values are what the relay sends it."""
 
-    BAD_HANDSHAKE = b"bad handshake\n"  # what it sent is not, and cannot become, a handshake
-    IMPATIENT = b"impatient\n"  # it sent more than a handshake before it was told ok
+    BAD_HANDSHAKE = b"bad handshake\n"  # its bytes are not, and cannot become, a handshake
+    IMPATIENT = b"impatient\n"  # it sent more than a handshake before the relay's ok
 
 
 class Handshake:
-    """Takes the first bytes of one connection, in pieces of any size, and says what they are."""
+    """The parser for the first bytes of one connection, which may arrive in pieces of any size."""
 
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
         self._held = b""
 
-    def feed(self, data: bytes) -> Request | NeedMore | Refusal:
+    def feed(self, data: bytes) -> Request | NeedMore | HandshakeRefusal:
         """
-        Take the next bytes.
+        Parse the next bytes.
 
-        After anything but `NEED_MORE` the handshake is over, and this is not to be called again.
+        :return: anything but `NEED_MORE` ends the handshake; the parser must not be used after that.
         """
-        held = self._held + data[: LONGEST + 1 - len(self._held)]
+        held = self._held + data[:LONGEST]
         line_end = held.find(b"\n") + 1
         if line_end:
             match = _HANDSHAKE.fullmatch(held, 0, line_end)
             if match is None:
-                return Refusal.BAD_HANDSHAKE
+                return HandshakeRefusal.BAD_HANDSHAKE
             if len(self._held) + len(data) > line_end:
-                return Refusal.IMPATIENT
+                return HandshakeRefusal.IMPATIENT
             return _request(match)
         if not _can_become_handshake(held):
-            return Refusal.BAD_HANDSHAKE
+            return HandshakeRefusal.BAD_HANDSHAKE
         self._held = held
         return NEED_MORE
 
-    def message_ended(self) -> Request | Refusal:
+    def message_ended(self) -> Request | HandshakeRefusal:
         """
-        The WebSocket message that the bytes came in is over.
+        End the handshake with the WebSocket message that its bytes arrived in.
 
-        There a handshake is one message, which ends it as the newline does: some clients leave the
-        newline out.
+        Over WebSocket a handshake is one message, and some clients leave its newline out.
         """
         match = _HANDSHAKE.fullmatch(self._held + b"\n")
-        return Refusal.BAD_HANDSHAKE if match is None else _request(match)
+        return HandshakeRefusal.BAD_HANDSHAKE if match is None else _request(match)
 
 
 def _request(match: re.Match[bytes]) -> Request:
@@ -112,5 +110,6 @@ def _value(digits: bytes) -> bytes:
 
 
 def _can_become_handshake(held: bytes) -> bool:
-    """Every place in a handshake is fixed, so the rest of some handshake completes its beginning."""
+    # Every position in a handshake is fixed, so the rest of one of the examples completes any beginning; that
+    # of one without a side is one of theirs as well.
     return any(_HANDSHAKE.fullmatch(held + example[len(held) :]) for example in _EXAMPLES)

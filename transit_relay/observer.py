@@ -1,149 +1,154 @@
 """
-What the relay tells about itself, and the words it uses for it.
+The relay's observer: what the relay reports about itself, and the values that the reports are made of.
 
-Owns the enumerations whose values are metric labels, the record of a finished connection, and the
-`Observer` that receives them. Knows nothing of metrics, logs or databases: those are behind the
-observer. Nothing here, and nothing that is told, identifies a peer: no token, side or address.
+Owns the closed sets whose values are metric labels, the record of a finished connection, and the containment
+of what an observer raises. Knows no metrics library, log or database: a class derived from `RelayObserver`
+does. Nothing that is reported identifies a peer: no token, no side, no address.
 """
 
+import contextlib
 import enum
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, ParamSpec
 
 import attrs
+from twisted.logger import Logger
+
+P = ParamSpec("P")
+
+log: Final = Logger(namespace="transit_relay")
 
 
-class End(enum.Enum):
-    """What kind of connection a peer came on. The values are metric labels."""
+class ConnectionKind(enum.Enum):
+    """What a peer's connection is. The values are metric labels."""
 
     TCP = "tcp"  # a plain stream
     WEBSOCKET = "websocket"  # binary messages over WebSocket
 
 
-class State(enum.Enum):
+class ConnectionState(enum.Enum):
     """What a connection is doing. The values are metric labels."""
 
     HANDSHAKE = "handshake"  # has not finished its handshake
     WAITING = "waiting"  # waits for its buddy
     PAIRED = "paired"  # has its buddy: bytes go both ways
-    CLOSING = "closing"  # is given what is left for it, then closed
+    CLOSING = "closing"  # is sent what is left for it, then closed
 
 
-class Mood(enum.Enum):
+class RelayMood(enum.Enum):
     """
     How a connection ended. The values are metric labels.
 
-    Of the two connections of a pair, exactly one is not `JILTED`: who counts pairs, counts those.
+    Exactly one of the two connections of a pair is not `JILTED`: to count pairs, count those.
     """
 
-    HAPPY = "happy"  # met its buddy, and was the first of the two to leave
-    JILTED = "jilted"  # met its buddy, which left first
-    LONELY = "lonely"  # nobody came
+    HAPPY = "happy"  # had its buddy, and was the first of the two to leave
+    JILTED = "jilted"  # had its buddy, which left first
+    LONELY = "lonely"  # no buddy connected
     REDUNDANT = "redundant"  # another connection of its side was paired instead
-    IMPATIENT = "impatient"  # sent bytes before our ok
-    ERRORY = "errory"  # sent something other than a handshake, or broke the framing
-    EMPTY = "empty"  # left, or ran out of time, before its handshake was whole
+    IMPATIENT = "impatient"  # sent bytes before the relay's ok
+    ERRORY = "errory"  # sent something other than a handshake, or broke the WebSocket protocol
+    EMPTY = "empty"  # left, or ran out of time, before its handshake was complete
 
 
 class Fallback(enum.Enum):
-    """Why one way of a pair, which the kernel was to serve, goes through the process. Labels."""
+    """Why the kernel does not move the bytes of one direction of a pair. The values are metric labels."""
 
-    NO_PIPE = "no_pipe"  # no pipe was to be had, or only a tiny one
-    REFUSED = "refused"  # the kernel would not splice; it went on from where it was
+    NO_PIPE = "no_pipe"  # the kernel gave no pipe, or only a tiny one
+    REFUSED = "refused"  # the kernel refused to splice; the process went on from where it was
 
 
 class LinkKind(enum.Enum):
     """What moves the bytes of a pair. The values are metric labels."""
 
-    SPLICE = "splice"  # the kernel, or this process by hand where frames want it
-    PRODUCER = "producer"  # Twisted's transports, through the process
+    SPLICE = "splice"  # from socket to socket: the kernel, or this process where frames require it
+    PRODUCER = "producer"  # from one Twisted transport to the other
 
 
 @attrs.frozen
 class PairRecord:
     """
-    What a pair was, from the arrival of its first connection to the first departure.
+    A pair, from the start of its first connection until either of the two left.
 
-    Both connections of a pair carry an equal one.
+    The records of both connections hold an equal one.
     """
 
     started: float
-    """Seconds since the epoch: when the first of the two arrived."""
+    """Seconds since the epoch: when the first of the two connected."""
     waiting_seconds: float
-    """From the arrival of the first to the arrival of the second."""
+    """From the start of the first connection to that of the second."""
     total_seconds: float
-    """From the arrival of the first until either left."""
+    """From the start of the first connection until either left."""
     bytes: int
     """Relayed, both directions together."""
 
 
 @attrs.frozen
 class ConnectionRecord:
-    """What one connection was, told once, when it is gone."""
+    """A connection, reported once, when it is gone."""
 
-    end: End
-    mood: Mood
+    kind: ConnectionKind
+    mood: RelayMood
     started: float
     """Seconds since the epoch."""
     waiting_seconds: float | None
-    """From its arrival until it had a buddy; None if it never had one."""
+    """From its start until it had a buddy; None if it never had one."""
     total_seconds: float
-    """From its arrival until it was gone."""
+    """From its start until it was gone."""
     bytes: int
-    """Handed on from this connection to its buddy: the sum over all connections is the traffic."""
+    """Relayed from this connection to its buddy: the sum over all connections is the traffic."""
     pair: PairRecord | None
-    """What became of it and its buddy together; None if it never had one."""
+    """None if it never had a buddy."""
 
 
-class Observer(Protocol):
+class RelayObserver:
     """
-    Hears what the relay does.
+    Receives the relay's reports, and ignores them: override those that you count.
 
-    Called on the reactor's thread, where it may not block. An exception that it raises is treated
-    like any other failure of the connection that it was told about.
+    The methods are called on the reactor's thread and must not block. What they raise is logged, counted as
+    an internal error, and changes nothing for the connection.
     """
 
-    def connection_state(self, link_end: End, before: State | None, after: State | None) -> None:
-        """A connection goes from one state to the next; None stands for not (or no longer) here."""
+    def connection_state(
+        self, kind: ConnectionKind, before: ConnectionState | None, after: ConnectionState | None
+    ) -> None:
+        """
+        A connection has changed its state.
+
+        :param before: None for a new connection.
+        :param after: None for a connection that is gone.
+        """
 
     def relayed(self, byte_count: int) -> None:
-        """So many bytes more were handed on; told in batches, and in full when a pair ends."""
+        """More bytes were relayed. Reported in batches, and in full when a pair ends."""
 
     def finished(self, record: ConnectionRecord) -> None:
         """A connection is gone."""
 
     def internal_error(self) -> None:
-        """Our own code failed while it dealt with one connection, which has been closed for it."""
+        """An unexpected exception was contained; the log has it."""
 
     def linked(self, kind: LinkKind) -> None:
-        """A pair has met, and its bytes are moved in this way."""
+        """Two connections were paired, and a link of this kind moves their bytes."""
 
     def fell_back(self, why: Fallback) -> None:
-        """One way of a pair, which the kernel was to serve, goes through the process."""
+        """The kernel does not move the bytes of one direction, as it should; this process does."""
 
     def pipe_memory(self, byte_count: int) -> None:
-        """Kernel memory in pipes is now so much."""
+        """The relay's pipe now holds so much kernel memory; 0 without one."""
 
 
-class Silent:
-    """The observer that does nothing."""
+def notify(
+    observer: RelayObserver, report: Callable[P, None], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """
+    Report something to an observer, and contain what it raises.
 
-    def connection_state(self, link_end: End, before: State | None, after: State | None) -> None:
-        """Ignore it."""
-
-    def relayed(self, byte_count: int) -> None:
-        """Ignore it."""
-
-    def finished(self, record: ConnectionRecord) -> None:
-        """Ignore it."""
-
-    def internal_error(self) -> None:
-        """Ignore it."""
-
-    def linked(self, kind: LinkKind) -> None:
-        """Ignore it."""
-
-    def fell_back(self, why: Fallback) -> None:
-        """Ignore it."""
-
-    def pipe_memory(self, byte_count: int) -> None:
-        """Ignore it."""
+    :param report: the observer's method.
+    """
+    try:
+        report(*args, **kwargs)
+    except Exception:
+        log.failure("An observer of the relay raised an exception; one report is lost")
+        with contextlib.suppress(Exception):
+            observer.internal_error()

@@ -1,34 +1,32 @@
 """
-The relay: connections come in, those that belong together are paired, and all are counted.
+The relay: accepts connections, pairs those that belong together, and counts all of them.
 
-Owns the set of connections and the one `Pairing`; ties the pure parts to the clock, the observer
-and the links. Knows no sockets: adapters bring wires to `Relay.connected`.
+Owns the set of connections and the one `Pairing`; ties the modules without I/O to the clock, the observer and
+the links. Knows no sockets: adapters pass their transports to `Relay.add_connection`.
 """
 
-from typing import Final
+from collections import Counter
+from collections.abc import Callable
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from transit_relay.connection import Connection, log
+from transit_relay.connection import Connection
 from transit_relay.handshake import Request
-from transit_relay.limits import Limits
-from transit_relay.links.link import LinkMaker
-from transit_relay.links.producer import ProducerLink
-from transit_relay.observer import Observer, Silent, State
+from transit_relay.link import LinkFactory
+from transit_relay.observer import ConnectionState, RelayObserver, log, notify
 from transit_relay.pair import Pair
 from transit_relay.pairing import Pairing
-from transit_relay.session import Cause
-from transit_relay.wire import Wire
-
-__all__ = ["Limits", "Live", "Relay"]
-
-_DEFAULTS: Final = Limits()
+from transit_relay.rates import RateLimiter
+from transit_relay.session import Cause, RelayLimits
+from transit_relay.traffic import MonthlyTraffic
+from transit_relay.transport import RelayTransport
+from wormhole_limits.bounds import Bound, BoundObserver, contained_bounds
 
 
 @attrs.frozen
-class Live:
+class ConnectionCounts:
     """How many connections are in which state."""
 
     handshake: int
@@ -41,116 +39,156 @@ class Relay:
     """
     Joins connections that bring the same token.
 
-    `clock` is the only time there is: seconds since the epoch, and timers.
-
-    `limits` may be replaced at any time. They are looked at when a time begins, or is over: a time
-    that runs already ends as it began, and a pair is held to new ones at the next look at it.
+    :param clock: steady; runs timers and measures durations.
+    :param day: the time of day in seconds since the epoch, for records.
+    :param limits: may be replaced at any time: a timer that runs keeps its time, and a pair is held to new
+        limits at its next check.
+    :param bounds: told of the bounds that clients meet.
+    :param is_known: whether an address has used the rendezvous server lately; see `block_of`.
+    :param make_link: makes what moves the bytes of a pair.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        limits: Limits = _DEFAULTS,
-        observer: Observer | None = None,
-        make_link: LinkMaker = ProducerLink,
+        day: Callable[[], float],
+        limits: RelayLimits,
+        observer: RelayObserver,
+        bounds: BoundObserver,
+        is_known: Callable[[int], bool],
+        make_link: LinkFactory,
     ) -> None:
         self.clock = clock
+        self.day = day
         self.limits = limits
-        self.observer: Observer = Silent() if observer is None else observer
+        self.observer = observer
+        self.bounds = contained_bounds(bounds)
+        self.rates = RateLimiter(clock, self.bounds)
+        self.traffic = MonthlyTraffic(day)
+        self._is_known = is_known
         self._make_link = make_link
         self._pairing: Pairing[Connection] = Pairing()
         self._connections: dict[Connection, None] = {}
-        self._counts = dict.fromkeys(State, 0)
         self._stopping = False
         self._when_empty: list[Deferred[None]] = []
 
     @property
-    def live(self) -> Live:
-        """How many connections there are now."""
-        return Live(**{state.value: count for state, count in self._counts.items()})
+    def live(self) -> ConnectionCounts:
+        """How many connections there are now. Counts them, which takes a millisecond for ten thousand."""
+        counts = Counter(connection.session.state for connection in self._connections)
+        return ConnectionCounts(**{state.value: counts[state] for state in ConnectionState})
 
-    def connected(self, wire: Wire) -> Connection:
-        """A peer has come on `wire`, which tells the connection that it gets all that happens."""
-        connection = Connection(self, wire)
+    def add_connection(self, transport: RelayTransport) -> Connection:
+        """
+        Serve a new peer.
+
+        :return: what `transport` reports to.
+        """
+        connection = Connection(self, transport)
         self._connections[connection] = None
         try:
-            self.changed(connection, None, State.HANDSHAKE)
+            self.state_changed(connection, None, ConnectionState.HANDSHAKE)
         except Exception:
-            connection.failed()
+            connection.handle_exception()
         if self._stopping:
             connection.close(Cause.SHUTDOWN)
         return connection
 
     def drain(self) -> Deferred[None]:
         """
-        Let pairs go on, and close all others in good order, and every one that still comes.
+        Let pairs go on; close all other connections in good order, and each new one.
 
-        Fires when no connection is left, however long the last pair takes.
+        :return: fires when no connection is left, however long the last pair takes.
         """
-        return self._stop(State.HANDSHAKE, State.WAITING)
+        return self._stop(ConnectionState.HANDSHAKE, ConnectionState.WAITING)
 
     def close_all(self) -> Deferred[None]:
         """
-        Close every connection in good order, and every one that still comes, at once.
+        Close every connection in good order, and each new one.
 
-        Fires when none is left, which is at most `Limits.drain_seconds` and
-        `Limits.linger_seconds` later.
+        :return: fires when none is left, at most the limits' `drain_seconds` and `linger_seconds` later.
         """
-        return self._stop(State.HANDSHAKE, State.WAITING, State.PAIRED)
+        return self._stop(
+            ConnectionState.HANDSHAKE, ConnectionState.WAITING, ConnectionState.PAIRED
+        )
 
     def abort_all(self) -> Deferred[None]:
-        """As `close_all`, but wait for no peer: what is still on its way is dropped."""
+        """As `close_all`, but wait for no peer: what the kernel does not hold yet is dropped."""
         done = self.close_all()
         for connection in list(self._connections):
-            connection.wire.abort()
+            connection.transport.abort()
         return done
 
-    def failed(self) -> None:
-        """To be called from an `except`: our own code failed for a peer not yet connected."""
-        log.failure("A peer is turned away because of an internal error")
-        self.observer.internal_error()
+    def handle_exception(self) -> None:
+        """Log and count an exception before there is a connection; for use in an `except`."""
+        log.failure("A peer is refused because of an internal error")
+        notify(self.observer, self.observer.internal_error)
 
-    # What connections tell.
+    # Called by connections.
 
-    def arrived(self, connection: Connection, request: Request) -> None:
-        """`connection` has finished its handshake: it waits, or it is paired."""
-        match = self._pairing.arrive(connection, request)
-        if match is None:
-            connection.wait()
+    def handshake_completed(self, connection: Connection, request: Request) -> None:
+        """Pair `connection`, or let it wait."""
+        block, limits = connection.transport.block, self.limits
+        if block and limits.known_only and not self._is_known(block):
+            self._refuse(connection, Cause.STRANGER, Bound.RELAY_STRANGER)
             return
-        for redundant in match.redundant:
-            redundant.close(Cause.REDUNDANT)
-        first, second = sorted((match.buddy, connection), key=lambda one: one.session.started)
-        Pair(self, first, second).start(self._make_link)
+        if self._is_used_up(block):
+            self._refuse(connection, Cause.USED_UP, Bound.RELAY_BYTES)
+            return
+        match = self._pairing.match_or_wait(connection, request, block)
+        if match is None:
+            most = limits.waiting_per_address
+            if block and most is not None and self._pairing.count(block) > most:
+                self._refuse(connection, Cause.TOO_MANY, Bound.RELAY_WAITING)
+            else:
+                connection.wait()
+            return
+        try:
+            for redundant in match.redundant:
+                redundant.close(Cause.REDUNDANT)
+            first, second = sorted((match.buddy, connection), key=lambda one: one.session.started)
+            Pair(self, first, second).start(self._make_link)
+        except Exception:
+            if match.buddy.pair is None:
+                match.buddy.close(Cause.FAILED)  # it waits no longer, and nothing else closes it
+            raise
 
-    def withdrawn(self, connection: Connection) -> None:
-        """`connection` waits no more."""
-        self._pairing.leave(connection)
+    def state_changed(
+        self, connection: Connection, before: ConnectionState | None, after: ConnectionState | None
+    ) -> None:
+        """Report the new state of `connection`; one that closes waits no longer."""
+        if after is ConnectionState.CLOSING or after is None:
+            self._pairing.remove(connection)
+        notify(
+            self.observer, self.observer.connection_state, connection.transport.kind, before, after
+        )
 
-    def changed(self, connection: Connection, before: State | None, after: State | None) -> None:
-        """Count `connection` in its new state."""
-        if before is not None:
-            self._counts[before] -= 1
-        if after is not None:
-            self._counts[after] += 1
-        self.observer.connection_state(connection.wire.end, before, after)
-
-    def gone(self, connection: Connection) -> None:
-        """Forget `connection`."""
+    def remove(self, connection: Connection) -> None:
+        """Forget `connection`: its transport is gone."""
         del self._connections[connection]
-        self._tell_if_empty()
+        self._fire_if_empty()
 
-    def _stop(self, *states: State) -> Deferred[None]:
+    def _is_used_up(self, block: int) -> bool:
+        most, most_of_address = self.limits.month_bytes, self.limits.month_bytes_per_address
+        return (most is not None and self.traffic.total >= most) or (
+            most_of_address is not None and self.traffic.of_address(block) >= most_of_address
+        )
+
+    def _refuse(self, connection: Connection, cause: Cause, bound: Bound) -> None:
+        self.bounds.bound_met(bound, connection.transport.block)
+        connection.close(cause)
+
+    def _stop(self, *states: ConnectionState) -> Deferred[None]:
         self._stopping = True
         done: Deferred[None] = Deferred()
         self._when_empty.append(done)
         for connection in list(self._connections):
             if connection.session.state in states:
                 connection.close(Cause.SHUTDOWN)
-        self._tell_if_empty()
+        self._fire_if_empty()
         return done
 
-    def _tell_if_empty(self) -> None:
+    def _fire_if_empty(self) -> None:
         if not self._connections:
             waiting, self._when_empty = self._when_empty, []
             for done in waiting:

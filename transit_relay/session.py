@@ -1,10 +1,10 @@
 """
-The life of one connection: handshake, waiting, paired, closing, gone; and its mood.
+The session: the state of one connection, from its handshake until it is closed, and its mood.
 
-Owns which state follows which, what ends a connection, what the peer is told then, and the mood
-that is recorded for it. No I/O and no timers: the time is a parameter.
+Owns which state follows which, how long a connection may stay in each, what ends it, what the peer is sent
+then, and the mood that is recorded. No I/O and no timers: the time is a parameter.
 
-A connection ends once: the first cause counts, later ones change nothing.
+A connection is closed once: the first cause counts, later ones change nothing.
 """
 
 import enum
@@ -12,118 +12,222 @@ from typing import Final
 
 import attrs
 
-from transit_relay.handshake import Refusal
-from transit_relay.observer import ConnectionRecord, End, Mood, PairRecord, State
+from transit_relay.handshake import HandshakeRefusal
+from transit_relay.observer import (
+    ConnectionKind,
+    ConnectionRecord,
+    ConnectionState,
+    PairRecord,
+    RelayMood,
+)
+
+
+@attrs.frozen
+class RelayLimits:
+    """How long a connection may take for each step, in seconds; and who may connect."""
+
+    handshake_seconds: float
+    """For a peer to send its whole handshake."""
+
+    wait_seconds: float
+    """For a connection to wait for its buddy."""
+
+    idle_seconds: float
+    """For a pair to exist without a byte in either direction."""
+
+    drain_seconds: float
+    """For a closing connection's peer to take what is left for it."""
+
+    linger_seconds: float
+    """
+    For a peer that was sent everything, and told so, to close its own direction. What it still sends is read
+    and dropped until then: the kernel resets a connection that is closed on unread bytes, and a reset
+    discards what the peer has not yet received.
+    """
+
+    keepalive_idle_seconds: int
+    """Without a segment from the peer before the kernel starts to probe."""
+
+    keepalive_interval_seconds: int
+    """Between two probes."""
+
+    keepalive_count: int
+    """Unanswered probes after which the kernel takes the peer for dead."""
+
+    open_seconds: float
+    """For a WebSocket's opening handshake."""
+
+    ping_seconds: float
+    """Between two WebSocket pings."""
+
+    pong_seconds: float
+    """For a WebSocket peer to be silent after a ping that it could have answered."""
+
+    waiting_per_address: int | None
+    """How many connections of one address may wait for their buddies; None: any number."""
+
+    pair_rate: int | None
+    """Bytes a second that a pair may send, both ways together; None: any number."""
+
+    address_rate: int | None
+    """Bytes a second that the clients of one address may send; None: any number."""
+
+    total_rate: int | None
+    """Bytes a second that all pairs may send; None: any number."""
+
+    month_bytes: int | None
+    """Bytes that may be relayed in a calendar month; None: any number."""
+
+    month_bytes_per_address: int | None
+    """Bytes that the clients of one address may send in a calendar month; None: any number."""
+
+    known_only: bool
+    """Whether only addresses that the rendezvous server knows may use the relay."""
+
+    @property
+    def dead_seconds(self) -> int:
+        """How long a peer's kernel may be silent until the peer is taken for dead."""
+        return self.keepalive_idle_seconds + self.keepalive_interval_seconds * self.keepalive_count
 
 
 class Cause(enum.Enum):
     """Why a connection is closed."""
 
-    LEFT = enum.auto()  # its peer has gone, or will send no more: there is no half-close
-    BUDDY_LEFT = enum.auto()  # its buddy is being closed, for whatever reason
-    TIME_OVER = enum.auto()  # it has been for too long in the state that it is in
+    LEFT = enum.auto()  # its peer has closed, or will send no more: there is no half-close
+    BUDDY_LEFT = enum.auto()  # its buddy is being closed, for whatever cause
+    TIME_OVER = enum.auto()  # it has been in its state for too long
     SHUTDOWN = enum.auto()  # the relay stops
     REDUNDANT = enum.auto()  # another connection of its side was paired
-    BAD_HANDSHAKE = enum.auto()  # sent something other than a handshake
-    IMPATIENT = enum.auto()  # sent bytes before it was told ok
-    NOT_BINARY = enum.auto()  # sent a WebSocket text message
-    BROKEN_FRAMES = enum.auto()  # violated the WebSocket protocol
-    FAILED = enum.auto()  # our own code raised an unexpected exception
+    BAD_HANDSHAKE = enum.auto()  # its peer sent something other than a handshake
+    IMPATIENT = enum.auto()  # its peer sent bytes before the relay's ok
+    NOT_BINARY = enum.auto()  # its peer sent a WebSocket text message
+    BROKEN_FRAMES = enum.auto()  # its peer violated the WebSocket protocol
+    TOO_MANY = enum.auto()  # as many connections of its address wait as may
+    USED_UP = enum.auto()  # its address, or all, have relayed as many bytes this month as they may
+    STRANGER = enum.auto()  # its address is not known, where only known ones may use the relay
+    FAILED = enum.auto()  # the relay's own code raised an unexpected exception
 
 
-_ENDED_IN: Final = {
-    State.HANDSHAKE: Mood.EMPTY,
-    State.WAITING: Mood.LONELY,
-    State.PAIRED: Mood.HAPPY,
+_MOOD_BY_STATE: Final = {
+    ConnectionState.HANDSHAKE: RelayMood.EMPTY,
+    ConnectionState.WAITING: RelayMood.LONELY,
+    ConnectionState.PAIRED: RelayMood.HAPPY,
 }
-"""The mood of a connection that broke no rule and was not sent away, by how far it came."""
+"""The mood of a connection that is closed for a cause without a mood of its own."""
 
-_MOODS: Final = {
-    Cause.BUDDY_LEFT: Mood.JILTED,
-    Cause.REDUNDANT: Mood.REDUNDANT,
-    Cause.BAD_HANDSHAKE: Mood.ERRORY,
-    Cause.IMPATIENT: Mood.IMPATIENT,
-    Cause.NOT_BINARY: Mood.ERRORY,
-    Cause.BROKEN_FRAMES: Mood.ERRORY,
-    Cause.FAILED: Mood.ERRORY,
+_MOOD_BY_CAUSE: Final = {
+    Cause.BUDDY_LEFT: RelayMood.JILTED,
+    Cause.REDUNDANT: RelayMood.REDUNDANT,
+    Cause.BAD_HANDSHAKE: RelayMood.ERRORY,
+    Cause.IMPATIENT: RelayMood.IMPATIENT,
+    Cause.NOT_BINARY: RelayMood.ERRORY,
+    Cause.BROKEN_FRAMES: RelayMood.ERRORY,
+    Cause.TOO_MANY: RelayMood.ERRORY,
+    Cause.USED_UP: RelayMood.ERRORY,
+    Cause.STRANGER: RelayMood.ERRORY,
+    Cause.FAILED: RelayMood.ERRORY,
 }
 
-_NEXT: Final = {
-    State.HANDSHAKE: {State.WAITING, State.PAIRED, State.CLOSING},
-    State.WAITING: {State.PAIRED, State.CLOSING},
-    State.PAIRED: {State.CLOSING},
-    State.CLOSING: set[State](),
+_NEXT_STATES: Final = {
+    ConnectionState.HANDSHAKE: {
+        ConnectionState.WAITING,
+        ConnectionState.PAIRED,
+        ConnectionState.CLOSING,
+    },
+    ConnectionState.WAITING: {ConnectionState.PAIRED, ConnectionState.CLOSING},
+    ConnectionState.PAIRED: {ConnectionState.CLOSING},
+    ConnectionState.CLOSING: set[ConnectionState](),
 }
 
-
-_TOLD: Final = {
-    Cause.BAD_HANDSHAKE: Refusal.BAD_HANDSHAKE.value,
-    Cause.NOT_BINARY: Refusal.BAD_HANDSHAKE.value,
-    Cause.IMPATIENT: Refusal.IMPATIENT.value,
+_CLOSING_TEXTS: Final = {
+    Cause.BAD_HANDSHAKE: HandshakeRefusal.BAD_HANDSHAKE.value,
+    Cause.NOT_BINARY: HandshakeRefusal.BAD_HANDSHAKE.value,
+    Cause.IMPATIENT: HandshakeRefusal.IMPATIENT.value,
+    Cause.TOO_MANY: b"refused: too many connections of your address wait\n",
+    Cause.USED_UP: b"refused: no bytes are left for this month\n",
+    Cause.STRANGER: b"refused: your address has not used the rendezvous server lately\n",
     Cause.FAILED: b"internal error\n",
 }
-"""What a peer is told that has not been told ok; all others are closed without a word."""
+"""What a peer without a buddy is sent when its connection is closed; nothing for all other causes."""
 
 
 class OutOfOrderError(Exception):
-    """The relay took a step that the connection's state does not allow: a fault of ours."""
+    """The relay took a step that the connection's state does not allow: a fault in the relay."""
 
 
 @attrs.define(eq=False)
 class Session:
-    """What one connection has been through."""
+    """
+    The state of one connection.
 
-    end: End
+    :ivar started: seconds of the steady clock, as is every `now`.
+    :ivar cause: why the connection is being closed; None until it is.
+    """
+
+    kind: ConnectionKind
     started: float
-    """Seconds since the epoch."""
-    state: State = State.HANDSHAKE
+    state: ConnectionState = ConnectionState.HANDSHAKE
     cause: Cause | None = None
-    """Why it is being closed, once it is."""
-    _mood: Mood = Mood.EMPTY
+    _mood: RelayMood = RelayMood.EMPTY
     _paired_at: float | None = None
 
     def wait(self) -> None:
-        """Its handshake is whole, and it waits for its buddy."""
-        self._go(State.WAITING)
+        """
+        Wait for a buddy: the handshake is complete.
+
+        :raises OutOfOrderError: it was complete before.
+        """
+        self._enter(ConnectionState.WAITING)
 
     def pair(self, now: float) -> None:
-        """It has its buddy."""
-        self._go(State.PAIRED)
+        """
+        Begin to relay: the connection has its buddy.
+
+        :raises OutOfOrderError: it has one, or is being closed.
+        """
+        self._enter(ConnectionState.PAIRED)
         self._paired_at = now
 
     def close(self, cause: Cause) -> bytes | None:
         """
-        It is over, for `cause`.
+        Begin to close the connection.
 
-        Returns what the peer is to be told, which may be nothing at all, or None if it has been
-        over before. A peer that was told ok is told nothing: from there on the stream is its
-        buddy's.
+        :return: what the peer is to be sent, which may be nothing; None if the connection is being closed
+            already. A peer that has a buddy is sent nothing: after the ok the stream is the buddy's.
         """
-        if self.state is State.CLOSING:
+        if self.state is ConnectionState.CLOSING:
             return None
         reached = self.state
-        self._go(State.CLOSING)
+        self._enter(ConnectionState.CLOSING)
         self.cause = cause
-        self._mood = _MOODS.get(cause) or _ENDED_IN[reached]
-        if reached is State.PAIRED:
+        self._mood = _MOOD_BY_CAUSE.get(cause) or _MOOD_BY_STATE[reached]
+        if reached is ConnectionState.PAIRED:
             return b""
-        if reached is State.HANDSHAKE and cause is Cause.TIME_OVER:
-            return Refusal.BAD_HANDSHAKE.value
-        return _TOLD.get(cause, b"")
+        if reached is ConnectionState.HANDSHAKE and cause is Cause.TIME_OVER:
+            return HandshakeRefusal.BAD_HANDSHAKE.value
+        return _CLOSING_TEXTS.get(cause, b"")
 
-    def record(self, now: float, byte_count: int, pair: PairRecord | None) -> ConnectionRecord:
-        """What is to be remembered of it, now that it is gone."""
+    def record(
+        self, now: float, today: float, byte_count: int, pair: PairRecord | None
+    ) -> ConnectionRecord:
+        """
+        Summarize the connection, now that it is gone.
+
+        :param today: the time of day, in seconds since the epoch.
+        :param byte_count: relayed from this connection to its buddy.
+        """
+        total_seconds = now - self.started
         return ConnectionRecord(
-            end=self.end,
+            kind=self.kind,
             mood=self._mood,
-            started=self.started,
+            started=today - total_seconds,
             waiting_seconds=None if self._paired_at is None else self._paired_at - self.started,
-            total_seconds=now - self.started,
+            total_seconds=total_seconds,
             bytes=byte_count,
             pair=pair,
         )
 
-    def _go(self, state: State) -> None:
-        if state not in _NEXT[self.state]:
+    def _enter(self, state: ConnectionState) -> None:
+        if state not in _NEXT_STATES[self.state]:
             raise OutOfOrderError(self.state, state)
         self.state = state

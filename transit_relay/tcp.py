@@ -1,8 +1,8 @@
 """
-The relay over plain TCP (or any other stream): Twisted on one side, a connection on the other.
+The relay over TCP, or any other stream: Twisted's transport on one side, a connection on the other.
 
-Owns how a stream is closed so that the peer gets all that was meant for it: send what is left, say
-that this is the end (a TCP FIN), go on reading until the peer does the same. Knows no rules.
+Owns how a stream is closed so that the peer gets everything that was meant for it: send what is left, end the
+relay's direction (a TCP FIN), and go on reading until the peer ends its own. Knows no rules.
 """
 
 from collections.abc import Callable
@@ -14,122 +14,141 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from transit_relay import sockets
 from transit_relay.connection import Connection
 from transit_relay.descriptor import Descriptor, descriptor_of
-from transit_relay.observer import End
+from transit_relay.observer import ConnectionKind
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
-from transit_relay.wire import IStream
+from transit_relay.transport import (
+    IStreamTransport,
+    configure_socket,
+    has_delivered,
+    has_ended,
+    silent_seconds,
+)
+from wormhole_limits.ip_addresses import block_of
+from wormhole_twisted.internals import MOST_READ_BYTES, read_at_most, replace_protocol
 
 
 @implementer(IHalfCloseableProtocol)
 class TransitProtocol(Protocol):
     """
-    One peer on a stream; a `transit_relay.wire.Wire`.
+    One peer on a stream; a `transit_relay.transport.RelayTransport`.
 
-    It is told of a half-close, not to support it (that ends the connection like any other close),
-    but so as to still send what is on its way to a peer that has only closed its own direction.
+    A half-close ends the connection like any other close. The protocol asks to be told of it in order to send
+    what is still on its way to a peer that has closed its own direction only.
     """
 
-    end: Final = End.TCP
+    kind: Final = ConnectionKind.TCP
     framing: Final = None
-    transport: IStream
+    credit: Final = None
+    transport: IStreamTransport
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, block: int) -> None:
+        self.block = block
         self.paused = False
-        self.choked = False
-        self.write: Callable[[bytes], None] = _nowhere
+        self.congested = False
+        self.write: Callable[[bytes], None] = _discard
         self._relay = relay
         self._peer_ended = False
         self._finishing = False
         self._finished = False
 
-    # What Twisted tells.
+    # Called by Twisted.
 
     def connectionMade(self) -> None:
-        """A peer has come."""
+        """Add the peer to the relay."""
         self.write = self.transport.write
-        sockets.tune(self.transport, self._relay.limits)
-        self._connection: Connection = self._relay.connected(self)
+        try:
+            configure_socket(self.transport, self._relay.limits)
+            self._connection: Connection = self._relay.add_connection(self)
+        except Exception:
+            self._relay.handle_exception()
+            replace_protocol(self.transport, Protocol())  # there is no connection to report to
+            self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        """The peer has sent something."""
+        """Pass on what the peer has sent."""
         try:
             self._connection.receive(data)
         except Exception:
-            self._connection.failed()
+            self._connection.handle_exception()
 
     def readConnectionLost(self) -> None:
-        """The peer will send no more."""
+        """End the connection: the peer sends no more."""
         self._peer_ended = True
         if self._finishing:
             self.transport.loseConnection()
         else:
-            self._connection.left()
+            self._connection.peer_left()
 
     def writeConnectionLost(self) -> None:
-        """All is sent, and the peer has been told that it is."""
+        """Note that the kernel holds everything for the peer, its end included."""
         self._finished = True
         self._connection.flushed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's signature
-        """The transport is gone."""
-        self._connection.lost()
+        """End the connection: the transport is gone."""
+        self._connection.transport_lost()
 
-    # What the relay asks.
+    # Called by the relay.
 
     def descriptor(self) -> Descriptor | None:
-        """The socket beneath, if there is nothing in between."""
+        """See `RelayTransport.descriptor`."""
         return descriptor_of(self.transport)
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """See `RelayTransport.pause`."""
         self.paused = True
         self.transport.pauseProducing()
 
     def resume(self) -> None:
-        """Read again."""
+        """See `RelayTransport.resume`."""
         self.paused = False
         if not self._peer_ended:
             self.transport.resumeProducing()
 
     def attach(self, producer: IPushProducer) -> None:
-        """Let `producer` know when there is too much to send."""
+        """See `RelayTransport.attach`."""
+        read_at_most(self.transport, MOST_READ_BYTES)
         self.transport.registerProducer(producer, True)
 
     def detach(self) -> None:
-        """Forget the producer."""
+        """See `RelayTransport.detach`."""
         self.transport.unregisterProducer()
 
     def finish(self, _cause: Cause, /) -> None:
         """
-        Send what is left, and say that it is the end.
+        Send what is left, then end the relay's direction.
 
-        Reading goes on: a peer that cannot send may not come to receive, and bytes that are
-        unread when the socket is closed make the kernel reset the connection.
+        Reading goes on: a peer that cannot send may never come to receive, and bytes that are unread when the
+        socket is closed make the kernel reset the connection.
         """
         self._finishing = True
         if self._peer_ended or isinstance(self.transport, ProtocolWrapper):
-            self.transport.loseConnection()  # nothing will come; or TLS, which has no half-close
+            self.transport.loseConnection()  # nothing more arrives; or TLS, which has no half-close
             return
         self.resume()
         self.transport.loseWriteConnection()
 
     def abort(self) -> None:
-        """Close at once; gently, if all is in the kernel's hands already."""
+        """Close at once; without a reset if the kernel holds everything already."""
         if self._finished:
             self.transport.loseConnection()
         else:
             self.transport.abortConnection()
 
-    def silence(self) -> float | None:
-        """Seconds since the peer's kernel last gave a sign of life."""
-        return sockets.silence(self.transport)
+    def silent_seconds(self) -> float | None:
+        """See `RelayTransport.silent_seconds`."""
+        return silent_seconds(self.transport)
 
     def has_ended(self) -> bool:
-        """Whether the peer has closed its direction, though that may still be unread."""
-        return sockets.has_ended(self.transport)
+        """See `RelayTransport.has_ended`."""
+        return has_ended(self.transport)
+
+    def has_delivered(self) -> bool:
+        """See `RelayTransport.has_delivered`."""
+        return has_delivered(self.transport)
 
 
 class TransitFactory(Factory):
@@ -140,12 +159,12 @@ class TransitFactory(Factory):
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
 
-    def buildProtocol(self, addr: IAddress | None) -> TransitProtocol:  # noqa: ARG002 - as above
-        """A peer has come."""
-        protocol = TransitProtocol(self._relay)
+    def buildProtocol(self, addr: IAddress | None) -> TransitProtocol:
+        """Make the protocol of one peer."""
+        protocol = TransitProtocol(self._relay, block_of(addr))
         protocol.factory = self
         return protocol
 
 
-def _nowhere(_data: bytes) -> None:
-    """There is no transport yet."""
+def _discard(_data: bytes) -> None:
+    """Send nothing: there is no transport yet."""

@@ -1,256 +1,240 @@
 """
-The relay over WebSocket: Autobahn on one side, a connection on the other.
+The relay over WebSocket: frames on one side, a connection on the other.
 
-Owns the framing (binary messages only; their bounds mean nothing, so the bytes are handed on as
-they come and never a whole message, nor a whole frame), the pings, and the close codes. Knows no
-rules. All timers are on the clock that is passed in; Autobahn's own are off, for two reasons: they
-run on a global reactor, and its ping takes a peer for dead that is not being read, or that is in
-the middle of a large frame, where no pong can be.
+Owns the framing (binary messages only; their bounds mean nothing, so that bytes are handed on as they arrive
+and never a whole message, nor a whole frame), the pings, and the close codes. Knows no rules.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IPushProducer,
-    IReactorTime,
-)
-from twisted.internet.protocol import connectionDone
-from twisted.python.failure import Failure
-from txaio.tx import make_logger
+from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
+from twisted.internet.protocol import ServerFactory
 from zope.interface import implementer
 
-from transit_relay import sockets
 from transit_relay.connection import Connection
+from transit_relay.credit import GRANT_TOO_EARLY, SUBPROTOCOL, Credit, GrantReader
 from transit_relay.descriptor import Descriptor, descriptor_of
-from transit_relay.frames import Frames, binary_header
-from transit_relay.observer import End
+from transit_relay.observer import ConnectionKind, ConnectionState, notify
 from transit_relay.relay import Relay
 from transit_relay.session import Cause
-from transit_relay.wire import IStream
+from transit_relay.transport import (
+    IStreamTransport,
+    configure_socket,
+    has_delivered,
+    has_ended,
+    silent_seconds,
+)
+from wormhole_limits.ip_addresses import block_of
+from wormhole_twisted.internals import MOST_READ_BYTES, read_at_most, waits_to_read
+from wormhole_twisted.timer import RepeatingTimer
+from wormhole_websocket.autobahn import OpeningFactory
+from wormhole_websocket.frames import (
+    CloseCode,
+    CloseReceived,
+    MessageEnded,
+    PingReceived,
+    StreamEvent,
+    StreamReader,
+    TextBegun,
+    TextReceived,
+    Violation,
+    binary_header,
+    ping_frame,
+    pong_frame,
+)
+from wormhole_websocket.protocol import WebSocketProtocol, WebSocketState
 
-_LONGEST_HEAD: Final = 16 * 1024
-"""Bytes that the opening handshake, an HTTP request without a body, may have."""
-
-_CONTROL: Final = range(8, 16)
-"""The opcodes of control frames (RFC 6455, section 5.5)."""
-
-_LONGEST_CONTROL: Final = 125
-"""Bytes that a control frame may have."""
+_READ_BYTES: Final = 512
+"""Read at a time from a peer without a buddy: its handshake has a quarter of that, and 73 pings as much."""
 
 _CODES: Final = {
-    Cause.NOT_BINARY: 1003,  # unsupported data
-    Cause.BAD_HANDSHAKE: 1008,  # policy violation
-    Cause.IMPATIENT: 1008,
-    Cause.FAILED: 1011,  # internal error
-    Cause.SHUTDOWN: 1001,  # going away
+    Cause.NOT_BINARY: CloseCode.UNSUPPORTED_DATA,
+    Cause.BAD_HANDSHAKE: CloseCode.POLICY_VIOLATION,
+    Cause.IMPATIENT: CloseCode.POLICY_VIOLATION,
+    Cause.TOO_MANY: CloseCode.POLICY_VIOLATION,
+    Cause.USED_UP: CloseCode.POLICY_VIOLATION,
+    Cause.STRANGER: CloseCode.POLICY_VIOLATION,
+    Cause.FAILED: CloseCode.INTERNAL_ERROR,
+    Cause.SHUTDOWN: CloseCode.GOING_AWAY,
 }
-"""The close codes of RFC 6455, section 7.4.1; in good order, it is 1000."""
+"""For every other cause it is `NORMAL`."""
 
-
-_MOST_PONGS: Final = 16
-"""Pongs that may wait to be sent. Only the newest ping needs an answer (RFC 6455, section 5.5.3), but a
-peer that pings again before it could have read is no fault of its own."""
+_GRANTING: Final = frozenset({ConnectionState.PAIRED, ConnectionState.CLOSING})
+"""The states in which a peer may grant: it has been sent its ok, and its buddy may have left since."""
 
 
 @implementer(IPushProducer)
-class _Room:
-    """Notes whether the transport of a peer that has no buddy takes more."""
+class _BacklogObserver:
+    """Notes whether the transport of a peer without a buddy holds enough."""
 
     def __init__(self, websocket: "TransitWebSocket") -> None:
         self._websocket = websocket
 
     def pauseProducing(self) -> None:
-        """It does not."""
-        self._websocket.choked = True
+        """The transport holds enough."""
+        self._websocket.congested = True
 
     def resumeProducing(self) -> None:
-        """It does again."""
-        self._websocket.choked = False
+        """The transport has sent all of it."""
+        self._websocket.congested = False
 
     def stopProducing(self) -> None:
-        """It is gone."""
+        """Do nothing: `TransitWebSocket.lost` is called when the transport is gone."""
 
 
-class TransitWebSocket(WebSocketServerProtocol):
-    """One peer on a WebSocket; a `transit_relay.wire.Wire`."""
+class TransitWebSocket(WebSocketProtocol):
+    """One peer on a WebSocket; a `transit_relay.transport.RelayTransport`."""
 
-    # Below "error", it tells what peers do wrong, and who they are.
-    log = make_logger(level="error")  # type: ignore[no-untyped-call]
-    end: Final = End.WEBSOCKET
-    transport: IStream
+    kind: Final = ConnectionKind.WEBSOCKET
+    transport: IStreamTransport
 
-    def __init__(self, relay: Relay, clock: IReactorTime) -> None:
-        super().__init__()
+    def __init__(
+        self, openings: OpeningFactory, relay: Relay, clock: IReactorTime, block: int
+    ) -> None:
+        # The connection limits the closing handshake, and what is sent before it.
+        super().__init__(openings, clock, relay.limits.open_seconds, close_seconds=0)
+        self.block = block
         self.paused = False
-        self.choked = False
+        self.credit: Credit | None = None
+        self._congested = False
         self._relay = relay
-        self._clock = clock
         self._connection: Connection | None = None
+        self._reader = StreamReader()
+        self._set_aside: list[StreamEvent] = []
+        self._pong: bytes | None = None
         self._heard = False
         self._heard_at = 0.0
+        self._ping_timer = RepeatingTimer(
+            clock, relay.limits.ping_seconds, self._ping_or_drop, self._ping_failed
+        )
         self._descriptor: Descriptor | None = None
-        self._take_frames: Callable[[Frames], None] | None = None
-        self._lent: Frames | None = None
-        self._skip = 0
-        self._parsing = False
-        self._pongs = 0
 
     @property
     def framing(self) -> "TransitWebSocket":
-        """It does that itself."""
+        """See `RelayTransport.framing`."""
         return self
 
-    # What Twisted and Autobahn tell.
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes are kept beside those that the transport holds."""
+        withheld = 0 if self.credit is None else self.credit.withheld_bytes
+        return withheld + self._reader.unfinished_bytes
+
+    @property
+    def congested(self) -> bool:
+        """See `RelayTransport.congested`."""
+        return self._congested
+
+    @congested.setter
+    def congested(self, congested: bool) -> None:
+        self._congested = congested
+        pong, self._pong = self._pong, None
+        if pong is not None:
+            self._answer(pong)
+
+    # What `WebSocketProtocol` calls.
 
     def connectionMade(self) -> None:
-        """A peer has come; it has yet to open the WebSocket."""
-        super().connectionMade()
-        sockets.tune(self.transport, self._relay.limits)
-        self._timer: IDelayedCall = self._clock.callLater(
-            self._relay.limits.open_seconds, self.abort
-        )
-
-    def dataReceived(self, data: bytes) -> None:
-        """The peer has sent something: HTTP at first, then frames, in pieces of any size."""
-        if self.state == self.STATE_CLOSED:
-            return  # TLS hands on what comes after the end, and Autobahn would keep it
-        self._heard = True
-        if self._skip:
-            skipped = min(self._skip, len(data))
-            self._skip -= skipped
-            data = data[skipped:]
-        self._parsing = True
+        """A peer has connected."""
         try:
-            self._dataReceived(data)
+            configure_socket(self.transport, self._relay.limits)
+            super().connectionMade()
         except Exception:
-            self._failed()
-            return
-        finally:
-            self._parsing = False
-        if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HEAD:
-            self.abort()
-        elif self.failedByMe and self._connection is not None:
-            self._connection.close(Cause.BROKEN_FRAMES)
-        elif self._take_frames is not None:
-            self._lend()
+            self.failed()
 
-    def onOpen(self) -> None:
-        """The WebSocket is open."""
+    def opened(self) -> None:
+        """Pass the peer to the relay."""
         self.transport.unregisterProducer()  # twisted.web's HTTP channel, where it began with that
-        self.transport.registerProducer(_Room(self), True)
-        self._timer.cancel()
-        self._connection = self._relay.connected(self)
+        self.transport.registerProducer(_BacklogObserver(self), True)
+        if self.subprotocol == SUBPROTOCOL:
+            self.credit, self._grants = Credit(self.write), GrantReader()
+            self._reader = StreamReader(texts=True)
+        read_at_most(self.transport, _READ_BYTES)
+        self._connection = self._relay.add_connection(self)
         self._heard_at = self._clock.seconds()
-        self._ping_later()
+        self._ping_timer.startService()
 
-    def onFrameData(self, payload: bytes) -> bool | None:  # noqa: N802
-        """A piece of a frame. Of a control frame that is too long, which has been refused, none is kept."""
-        frame = self.current_frame
-        if frame.opcode in _CONTROL and frame.length > _LONGEST_CONTROL:
-            return None
-        return super().onFrameData(payload)
+    def bytes_received(self, data: bytes) -> None:
+        """Read frames."""
+        self._heard = True
+        ping = None
+        for event in self._reader.read_bytes(data):
+            if isinstance(event, PingReceived):
+                ping = event  # only the newest needs an answer
+                continue
+            if ping is not None and isinstance(event, CloseReceived | Violation):
+                self._handle(ping)  # nothing can be sent behind a close frame
+                ping = None
+            self._handle(event)
+        if ping is not None:
+            self._handle(ping)
 
-    def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N803
-        """A message begins."""
-        if not isBinary and self._connection is not None:
-            self._connection.close(Cause.NOT_BINARY)
+    def send_frame(self, frame: bytes) -> None:
+        """Send a control frame, before anything that a link writes to the socket."""
+        self._write_first(frame)
 
-    def onMessageFrameBegin(self, length: int) -> None:
-        """A frame begins. (Autobahn would prepare to gather it.)"""
-
-    def onMessageFrameData(self, payload: bytes) -> None:
-        """A piece of a frame has come."""
-        if payload and self._connection is not None and not self.failedByMe:
-            self._connection.receive(payload)
-
-    def onMessageFrameEnd(self) -> None:
-        """A frame is over. (Autobahn would look at what it has gathered.)"""
-
-    def onMessageEnd(self) -> None:
-        """A message is over."""
+    def lost(self) -> None:
+        """Tell the relay."""
+        self._ping_timer.stopService()
         if self._connection is not None:
-            self._connection.message_ended()
+            self._connection.transport_lost()
 
-    def onPing(self, payload: bytes) -> None:
-        """The peer wants an answer, which it has unless it leaves too many of them unread."""
-        room = not self.choked if self._descriptor is None else self._descriptor.clear
-        if room:
-            self._pongs = 0
-        if self._pongs < _MOST_PONGS:
-            self._pongs += 1
-            self.sendPong(payload)  # type: ignore[no-untyped-call]
-
-    def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:  # noqa: N802, N803
-        """The peer closes, or answers that we do."""
-        stop = super().onCloseFrame(code, reasonRaw)
-        if self._connection is not None and not self.failedByMe:
-            self._connection.left()
-        return stop
-
-    def dropConnection(self, abort: bool = False) -> None:  # noqa: N802
-        """Close as after a clean close: Autobahn resets then, which some clients call an error."""
-        super().dropConnection(abort=abort and not self.wasClean)
-
-    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002, N802
-        """What Autobahn itself has to say: pings, pongs and closes."""
-        if self._descriptor is not None:
-            self._descriptor.clear = False
-        self.transport.write(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The transport is gone."""
-        if self._timer.active():
-            self._timer.cancel()
-        try:
-            super().connectionLost(reason)
-        except Exception:
-            self._failed()
+    def failed(self) -> None:
+        """Close this connection, and no other."""
         if self._connection is not None:
-            self._connection.lost()
+            self._connection.handle_exception()
+        else:
+            self._relay.handle_exception()
+            self.abort()
 
-    # What the relay asks.
+    # What a link calls that reads from the socket.
+
+    def header(self, length: int) -> bytes:
+        """See `WebSocketFraming.header`."""
+        return binary_header(length)
+
+    def read_frames(self, memory: memoryview, start: int, end: int) -> list[memoryview]:
+        """See `WebSocketFraming.read_frames`."""
+        self._heard = True
+        pieces = []
+        for event in self._reader.read(memory, start, end):
+            if isinstance(event, memoryview):
+                pieces.append(event)
+            elif not isinstance(event, MessageEnded):
+                self._set_aside.append(event)
+        return pieces
+
+    @property
+    def units(self) -> int:
+        """See `WebSocketFraming.units`."""
+        return self._reader.units
+
+    def length_before_payload(self, data: bytes) -> int:
+        """See `WebSocketFraming.length_before_payload`."""
+        return self._reader.length_before_payload(data)
+
+    def handle_control_frames(self) -> None:
+        """See `WebSocketFraming.handle_control_frames`."""
+        events, self._set_aside = self._set_aside, []
+        for event in events:
+            self._handle(event)
+
+    # What the relay calls; see `RelayTransport`.
 
     def descriptor(self) -> Descriptor | None:
-        """The socket beneath, if there is nothing but frames in between."""
+        """The socket below, if only frames are in between."""
         self.transport.unregisterProducer()
         self._descriptor = descriptor_of(self.transport)
         return self._descriptor
 
-    def header(self, length: int) -> bytes:
-        """The header of a frame of so many bytes."""
-        return binary_header(length)
-
-    def lend_frames(self, take: Callable[[Frames], None]) -> None:
-        """Call `take` as soon as Autobahn is between two frames, with nothing of the next."""
-        self._take_frames = take
-        self._lend()
-
-    def return_frames(self, frames: Frames | None) -> None:
-        """Let Autobahn go on where `frames` are."""
-        self._take_frames = None
-        self._lent = None
-        if frames is not None:
-            self.inside_message = frames.inside
-            self.data = frames.held
-            self._skip = frames.left
-
     def write(self, data: bytes) -> None:
-        """
-        Send `data` as a message.
-
-        Autobahn's own way to send joins header and payload, and formats log events, for each
-        message. Nothing else that it does when it sends concerns us: there are no masks, fragments
-        or extensions from a server.
-        """
-        if self.state == self.STATE_OPEN:
-            self.transport.writeSequence((binary_header(len(data)), data))
+        """Send `data` as a message."""
+        if self.state is WebSocketState.OPEN:
+            self._write_first(binary_header(len(data)), data)
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Stop reading."""
         self.paused = True
         self.transport.pauseProducing()
 
@@ -260,7 +244,8 @@ class TransitWebSocket(WebSocketServerProtocol):
         self.transport.resumeProducing()
 
     def attach(self, producer: IPushProducer) -> None:
-        """Let `producer` know when there is too much to send."""
+        """Pause `producer` whenever too much waits to be sent."""
+        read_at_most(self.transport, MOST_READ_BYTES)
         self._descriptor = None
         self.transport.unregisterProducer()
         self.transport.registerProducer(producer, True)
@@ -270,51 +255,87 @@ class TransitWebSocket(WebSocketServerProtocol):
         self.transport.unregisterProducer()
 
     def finish(self, cause: Cause, /) -> None:
-        """
-        Send what is left, and then a close frame; Autobahn closes when the peer has answered it.
-
-        (Where Autobahn itself has answered or sent one before, this does nothing more.)
-        """
+        """Send what is left, then a close frame; the peer's answer closes the transport."""
         self.resume()
-        self.sendCloseFrame(code=_CODES.get(cause, 1000))
+        close = partial(self.close, _CODES.get(cause, CloseCode.NORMAL))
+        if self.credit is None:
+            close()
+        else:
+            self.credit.when_sent(close)
 
-    def abort(self) -> None:
-        """Close at once."""
-        self.transport.abortConnection()
-
-    def silence(self) -> float | None:
-        """Seconds since the peer's kernel last gave a sign of life."""
-        return sockets.silence(self.transport)
+    def silent_seconds(self) -> float | None:
+        """See `RelayTransport.silent_seconds`."""
+        return silent_seconds(self.transport)
 
     def has_ended(self) -> bool:
-        """Whether the peer has closed its direction, though that may still be unread."""
-        return sockets.has_ended(self.transport)
+        """See `RelayTransport.has_ended`."""
+        return has_ended(self.transport)
+
+    def has_delivered(self) -> bool:
+        """See `RelayTransport.has_delivered`."""
+        withheld = self.credit is not None and self.credit.withheld_bytes
+        return not withheld and has_delivered(self.transport)
 
     # The parts.
 
-    def _failed(self) -> None:
+    def _handle(self, event: StreamEvent) -> None:
+        connection: Any = self._connection
+        if isinstance(event, memoryview):
+            connection.receive(bytes(event))
+        elif isinstance(event, MessageEnded):
+            connection.message_ended()
+        elif isinstance(event, PingReceived):
+            self._answer(event.payload)
+        elif isinstance(event, TextReceived):
+            self._read_grant(event)
+        elif isinstance(event, TextBegun):
+            connection.close(Cause.NOT_BINARY)
+        elif isinstance(event, CloseReceived):
+            self.closed_by_peer()
+            connection.peer_left()
+        elif isinstance(event, Violation):
+            self._refuse(event)
+
+    def _read_grant(self, text: TextReceived) -> None:
+        credit: Any = self.credit
+        connection: Any = self._connection
+        granted: int | Violation = GRANT_TOO_EARLY
+        if connection.session.state in _GRANTING:
+            granted = self._grants.feed(text.payload, final=text.final)
+        if isinstance(granted, Violation):
+            self._refuse(granted)
+        elif granted:
+            credit.grant(granted)
+
+    def _refuse(self, violation: Violation) -> None:
+        connection: Any = self._connection
+        self.refuse(violation)
+        connection.close(Cause.BROKEN_FRAMES)
+
+    def _write_first(self, *pieces: bytes) -> None:
+        """Send `pieces` before anything that a link writes to the socket."""
+        if self._descriptor is not None:
+            self._descriptor.clear = False
+        self.transport.writeSequence(pieces)
+
+    def _answer(self, payload: bytes) -> None:
+        """
+        Send a pong, or keep its payload until the transport has sent what it holds.
+
+        Only the newest ping needs an answer (RFC 6455, section 5.5.3), so that one payload is kept.
+        """
+        if self._congested or (self._descriptor is not None and not self._descriptor.clear):
+            self._pong = payload
+        elif self.state is WebSocketState.OPEN:
+            self.send_frame(pong_frame(payload))
+
+    def _ping_failed(self) -> None:
+        """Close this connection: nothing would find out that its peer is gone."""
+        notify(self._relay.observer, self._relay.observer.internal_error)
         if self._connection is not None:
-            self._connection.failed()
-        else:
-            self._relay.failed()
-            self.abort()
+            self._connection.close(Cause.FAILED)
 
-    def _lend(self) -> None:
-        if (
-            self._take_frames is not None
-            and not self._parsing
-            and self.state == self.STATE_OPEN
-            and self.current_frame is None
-            and not self.data
-        ):
-            take, self._take_frames = self._take_frames, None
-            self._lent = Frames(self.inside_message)
-            take(self._lent)
-
-    def _ping_later(self) -> None:
-        self._timer = self._clock.callLater(self._relay.limits.ping_seconds, self._ping)
-
-    def _ping(self) -> None:
+    def _ping_or_drop(self) -> None:
         """
         Ping the peer; drop it if it has been silent for too long.
 
@@ -322,46 +343,31 @@ class TransitWebSocket(WebSocketServerProtocol):
         while the peer is not being read, or does not read, as it could not answer.
         """
         now = self._clock.seconds()
-        if self._lent is not None and self._lent.heard:
-            self._lent.heard = False
-            self._heard = True
-        if self._heard or self.paused or self.choked:
+        if self._heard or self.paused or self._congested or waits_to_read(self.transport):
             self._heard = False
             self._heard_at = now
         limits = self._relay.limits
         if now - self._heard_at >= limits.ping_seconds + limits.pong_seconds:
             self.abort()
             return
-        if not self.choked:
-            self.sendPing()
-        self._ping_later()
+        if not self._congested and self.state is WebSocketState.OPEN:
+            self.send_frame(ping_frame())
+        self._ping_timer.change_interval(limits.ping_seconds)
 
 
-class TransitWebSocketFactory(WebSocketServerFactory):
-    """
-    Makes a `TransitWebSocket` for each connection.
-
-    Meant for `autobahn.twisted.resource.WebSocketResource`, at `/transit` of a web root.
-    """
+class TransitWebSocketFactory(ServerFactory):
+    """Makes a `TransitWebSocket` for each connection to `/transit` of a web root."""
 
     noisy = False
 
     def __init__(self, relay: Relay, clock: IReactorTime) -> None:
-        super().__init__(server="", reactor=clock)  # type: ignore[no-untyped-call]
+        # Pages from files and sandboxes are as welcome as any.
+        self._openings = OpeningFactory(
+            clock, {"webStatus": False, "allowNullOrigin": True}, {SUBPROTOCOL}
+        )
         self._relay = relay
         self._clock = clock
-        self.setProtocolOptions(  # type: ignore[no-untyped-call]
-            webStatus=False,
-            utf8validateIncoming=False,  # a text message is refused before any of it has come
-            failByDrop=False,  # tell the peer what it did wrong
-            openHandshakeTimeout=0,
-            closeHandshakeTimeout=0,
-            allowNullOrigin=True,  # pages from files and sandboxes are as welcome as any
-        )
 
-    def buildProtocol(self, addr: IAddress | None) -> TransitWebSocket:  # noqa: ARG002 - Twisted's
-        """A peer has come."""
-        protocol: Any = TransitWebSocket(self._relay, self._clock)
-        protocol.factory = self
-        websocket: TransitWebSocket = protocol
-        return websocket
+    def buildProtocol(self, addr: IAddress | None) -> TransitWebSocket:
+        """Make a connection."""
+        return TransitWebSocket(self._openings, self._relay, self._clock, block_of(addr))

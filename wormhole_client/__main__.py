@@ -1,5 +1,30 @@
-"""`python -m wormhole_client` is `wormhole-client`."""
+"""
+The entry point of `wormhole-client`, and of `python -m wormhole_client`.
 
-from wormhole_client.cli import main
+Owns what is said when the libraries of the extra are not installed. Imports the rest only when it runs.
+"""
 
-main()
+import sys
+from typing import Final
+
+EXTRA: Final = {"nacl", "segno", "spake2", "tqdm"}  # the packages of the extra `client`
+INTERRUPTED: Final = 130  # as shells report SIGINT
+
+
+def main() -> None:
+    """Run the command of `sys.argv`. The console script."""
+    try:
+        from wormhole_client.cli import main as run  # noqa: PLC0415 - may fail, see above
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] not in EXTRA:
+            raise
+        sys.exit(
+            f"wormhole-client: {missing.name} is not installed: run pip install '.[client]' in the checkout"
+        )
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    run()
+
+
+if __name__ == "__main__":
+    main()

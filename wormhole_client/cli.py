@@ -1,14 +1,20 @@
 """
-`wormhole-client`: the composition root. Owns the reactor, the exit status and the one line for each
-thing that can go wrong; every command is a coroutine elsewhere.
+The command line `wormhole-client`: the composition root.
+
+Owns the reactor, the exit status, and the line for each expected error. Each command is a coroutine of
+`commands`.
 """
 
 import argparse
+import os
+import signal
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import (
+    CannotListenError,
     ConnectError,
     ConnectionAborted,
     ConnectionLost,
@@ -16,18 +22,20 @@ from twisted.internet.error import (
 )
 from twisted.internet.task import react
 
-from wormhole_client.check import check
-from wormhole_client.errors import LonelyError, WormholeError
-from wormhole_client.handshake import HandshakeFailure
-from wormhole_client.load import load
-from wormhole_client.options import parser
-from wormhole_client.race import NobodyCame
-from wormhole_client.records import BadRecord
-from wormhole_client.terminal import say
-from wormhole_client.tor import TorError
-from wormhole_client.transfers import receive, send
-from wormhole_client.transit import TransitFailed
-from wormhole_client.websocket import HandshakeError
+from wormhole_client.cancellation import until_done
+from wormhole_client.commands.check import check
+from wormhole_client.commands.load import load
+from wormhole_client.commands.options import parse_options
+from wormhole_client.commands.terminal import say
+from wormhole_client.commands.transfers import receive, send
+from wormhole_client.errors import LonelyError, ServerError, WormholeError
+from wormhole_client.network.tor import TorError
+from wormhole_client.network.websocket import HandshakeError
+from wormhole_client.transit.handshake import TransitHandshakeError
+from wormhole_client.transit.race import NoConnectionError
+from wormhole_client.transit.records import RecordError
+from wormhole_client.transit.transit import TransitError
+from wormhole_twisted.internals import run_timers_by_steady_clock
 
 Command = Callable[[Any, argparse.Namespace], Awaitable[None]]
 COMMANDS: Final[dict[str, Command]] = {
@@ -36,33 +44,76 @@ COMMANDS: Final[dict[str, Command]] = {
     "receive": receive,
     "send": send,
 }
+# Errors that are reported in one line. Any other is a fault of this package, and gets a traceback.
 EXPECTED: Final = (
-    BadRecord,
+    RecordError,
+    CannotListenError,
     ConnectError,
     ConnectionAborted,
     ConnectionLost,
     DNSLookupError,
     HandshakeError,
-    HandshakeFailure,
-    NobodyCame,
+    TransitHandshakeError,
+    NoConnectionError,
     OSError,
     TorError,
-    TransitFailed,
+    TransitError,
     WormholeError,
 )
-"""What is told in one line. Anything else is our mistake, and gets a traceback."""
+# What the server's refusals mean to a user.
+MEANINGS: Final = {
+    "crowded": "two others have used this code already; start again with a new one",
+    "reclaimed": "this code has been used up; start again with a new one",
+}
 FAILED: Final = 1
-INTERRUPTED: Final = 130  # as shells count an interrupt
+INTERRUPTED: Final = 130  # as shells report SIGINT
 
 
 def main() -> None:
-    """The console script."""
-    options = parser().parse_args()
-    react(lambda reactor: start(reactor, options))
+    """Run the command of `sys.argv`. The console script."""
+    options = parse_options()
+
+    def run_command(reactor: Any) -> Deferred[None]:
+        run_timers_by_steady_clock(reactor)
+        done: Deferred[None] = Deferred()
+
+        def begin() -> None:
+            end_at_second_interrupt()
+            start(reactor, options).chainDeferred(done)
+
+        # Not before the reactor has set its handler of SIGINT.
+        reactor.callLater(0, begin)
+        return done
+
+    try:
+        react(run_command)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def end_at_second_interrupt() -> None:
+    """Let the first Ctrl-C do what it does, tell the other end, and a second one not wait for that."""
+    stop_reactor = signal.getsignal(signal.SIGINT)
+    if not callable(stop_reactor):
+        return  # the reactor leaves SIGINT ignored where it was, as in the background of a shell
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            os._exit(INTERRUPTED)
+        interrupted = True
+        stop_reactor(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def start(reactor: Any, options: argparse.Namespace) -> Deferred[None]:
-    """Run the command; an interrupt cancels it, and waits for it to clean up behind itself."""
+    """
+    Run a command; when the reactor stops, cancel it and wait until it has cleaned up.
+
+    :return: fires when the command has ended.
+    """
     running = Deferred.fromCoroutine(run(reactor, options))
 
     def interrupt() -> Deferred[None]:
@@ -82,17 +133,25 @@ def _pass(result: Any, other: Deferred[None]) -> Any:
 
 async def run(reactor: Any, options: argparse.Namespace) -> None:
     """
-    Run one command to its end.
+    Run a command to its end.
 
-    :raises SystemExit: it failed; the person has been told why.
+    :raises SystemExit: it failed; the reason has been printed.
     """
-    try:
+
+    async def run_command() -> None:
         await COMMANDS[options.command](reactor, options)
+
+    try:
+        await until_done(run_command())
     except LonelyError:
-        say("wormhole-client: the other end never came")
+        say("wormhole-client: the other end did not come")
         raise SystemExit(FAILED) from None
     except CancelledError:
         raise SystemExit(INTERRUPTED) from None
+    except ServerError as error:
+        meaning = MEANINGS.get(str(error))
+        say(f"wormhole-client: the server says {error}" + (f": {meaning}" if meaning else ""))
+        raise SystemExit(FAILED) from None
     except EXPECTED as error:
         say(f"wormhole-client: {error}")
         raise SystemExit(FAILED) from None

@@ -1,6 +1,7 @@
 """
-A code as it is typed: first the nameplate, which is claimed as soon as it is complete, then the
-words. Gives completions for both. Owns the steps of typing; asks others for nameplates.
+The input of a code, with completions: first the nameplate, then the words.
+
+The nameplate is claimed as soon as it is complete. Owns the steps of typing.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from wormhole_client.errors import BadCodeError, OnlyOneCodeError
 
 @attrs.define
 class CodeInput:
-    """For an application with a prompt: `choose_nameplate`, then `choose_words`."""
+    """
+    The input of one code. The application calls `choose_nameplate`, then `choose_words`.
+    """
 
     _refresh: Callable[[], None]
     _claim: Callable[[str], None]
@@ -27,19 +30,23 @@ class CodeInput:
         self._refresh()
 
     def listed(self, nameplates: frozenset[str]) -> None:
-        """The server has answered."""
+        """Take the server's answer."""
         self._known = nameplates
 
     def nameplate_completions(self, typed: str) -> list[str]:
-        """What `typed` may become, each with its dash; empty until the server has answered."""
+        """
+        List what a text may become, each with its dash.
+
+        :return: nothing until the server has answered.
+        """
         return complete_nameplate(typed, self._known)
 
     def choose_nameplate(self, nameplate: str) -> None:
         """
-        The nameplate is typed.
+        Take the typed nameplate, and claim it.
 
-        :raises BadCodeError: it is no number.
-        :raises OnlyOneCodeError: there is one already.
+        :raises BadCodeError: it is not a number.
+        :raises OnlyOneCodeError: the nameplate is chosen already.
         """
         if self._nameplate is not None:
             raise OnlyOneCodeError("the nameplate is chosen already")
@@ -47,20 +54,20 @@ class CodeInput:
         self._claim(nameplate)
 
     def word_completions(self, typed: str) -> list[str]:
-        """What `typed`, the part behind the nameplate, may become."""
+        """List what the part of the code after the nameplate's dash may become."""
         return complete_words(typed)
 
     def choose_words(self, words: str) -> None:
         """
-        The code is typed.
+        Take the typed words: the code is complete.
 
-        :raises BadCodeError: no nameplate yet, no words, or a space in them.
-        :raises OnlyOneCodeError: there are words already.
+        :raises BadCodeError: there is no nameplate yet, there are no words, or a space is in them.
+        :raises OnlyOneCodeError: the code is chosen already.
         """
         if self._complete:
             raise OnlyOneCodeError("the code is chosen already")
         if self._nameplate is None:
-            raise BadCodeError("the nameplate comes first")
+            raise BadCodeError("the code has no nameplate yet: choose it first")
         code = Code.parse(f"{self._nameplate}-{words}")
         self._complete = True
         self._chosen(code)

@@ -1,6 +1,7 @@
 """
-What can go wrong with a wormhole, one class for each thing that an application may want to tell
-apart. Every text is a sentence that can be shown to a person.
+The errors of a wormhole, one class for each that an application may want to tell from the others.
+
+Every text is a sentence that can be shown to the user.
 """
 
 import enum
@@ -9,13 +10,13 @@ from typing import Any
 from twisted.python.failure import Failure
 
 
-class Mood(enum.Enum):
-    """How a wormhole ended. The values are what `close` says to the server."""
+class WormholeMood(enum.Enum):
+    """How a wormhole ended. The values are those of the protocol's `close`."""
 
     HAPPY = "happy"  # the other end proved that it has the code
-    LONELY = "lonely"  # nobody came, or nobody who could prove anything
-    SCARY = "scary"  # somebody came with another code
-    ERRORY = "errory"  # the server refused, or spoke nonsense
+    LONELY = "lonely"  # no other end proved anything before the close
+    SCARY = "scary"  # another end came with a different code
+    ERRORY = "errory"  # the server refused a command, or an end did not follow the protocol
 
 
 class WormholeError(Exception):
@@ -27,11 +28,15 @@ class LonelyError(WormholeError):
 
 
 class WrongPasswordError(WormholeError):
-    """The other end has another code: a typing mistake, or somebody guessing."""
+    """The other end has a different code: a typing mistake, or an attacker who guesses."""
 
 
 class ServerError(WormholeError):
-    """The rendezvous server refused a command. `orig` is the command, where it said which."""
+    """
+    The rendezvous server refused a command.
+
+    :ivar orig: the command, where the server says which one it was.
+    """
 
     def __init__(self, text: str, orig: object = None) -> None:
         super().__init__(text)
@@ -39,7 +44,11 @@ class ServerError(WormholeError):
 
 
 class ServerConnectionError(WormholeError):
-    """The first connection to the rendezvous server failed; `reason` is what the network said."""
+    """
+    The first connection to the rendezvous server failed.
+
+    :ivar reason: what the network reported.
+    """
 
     def __init__(self, url: str, reason: Failure) -> None:
         super().__init__(f"cannot reach {url}: {reason.getErrorMessage()}")
@@ -48,19 +57,27 @@ class ServerConnectionError(WormholeError):
 
 
 class WelcomeError(WormholeError):
-    """The rendezvous server turns clients away; the text is the operator's."""
+    """The rendezvous server does not accept this client. The text is the operator's."""
 
 
 class WormholeClosed(WormholeError):
-    """The wormhole was closed, by this end, before what was waited for had happened."""
+    """This end closed the wormhole before the awaited event."""
+
+
+class DelegateError(WormholeError):
+    """
+    The delegate raised an exception when it was given a message, which the log shows.
+
+    The wormhole is shut down, and can be resumed from its state: the message comes again.
+    """
 
 
 class OnlyOneCodeError(WormholeError):
-    """A second attempt to choose the code of one wormhole."""
+    """The code of a wormhole was chosen a second time."""
 
 
 class NoKeyError(WormholeError):
-    """A key was to be derived before there was one."""
+    """A key was derived before the key exchange."""
 
 
 class BadCodeError(WormholeError):
@@ -68,8 +85,12 @@ class BadCodeError(WormholeError):
 
 
 class ProtocolError(WormholeError):
-    """The peer, or the server, said something that the protocol does not know."""
+    """
+    The peer or the server does not follow the protocol.
 
-    def __init__(self, text: str, said: Any = None) -> None:
+    :ivar received: what it sent, where that helps.
+    """
+
+    def __init__(self, text: str, received: Any = None) -> None:
         super().__init__(text)
-        self.said = said
+        self.received = received

@@ -1,6 +1,8 @@
 """
-Events that any number of callers may wait for, each with a Deferred of its own, and the queue that
-fires them in a later turn of the reactor, so that no caller's callback runs inside our machines.
+Observers of events, and the queue that calls applications in a later turn of the reactor.
+
+Any number of callers may wait for one event, each with a Deferred of its own. No callback of an
+application runs inside a state machine, since the queue never calls at once.
 """
 
 from collections import deque
@@ -16,21 +18,34 @@ T = TypeVar("T")
 
 
 class EventualQueue:
-    """Runs calls in the order in which they were queued, in the next turn of `clock`."""
+    """Makes calls in the order in which they were queued, in the next turn of the reactor."""
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._calls: deque[Callable[[], object]] = deque()
+        self._flushing: list[Deferred[None]] = []
         self._scheduled = False
 
     def send(self, call: Callable[[], object]) -> None:
+        """Queue a call. What it raises is logged."""
         self._calls.append(call)
         self._schedule()
 
+    def flush(self) -> Deferred[None]:
+        """
+        Wait until nothing is queued, neither what is queued now nor what that queues.
+
+        :return: fires in a later turn. It may be cancelled.
+        """
+        flushed: Deferred[None] = Deferred(self._flushing.remove)
+        self._flushing.append(flushed)
+        self._schedule()
+        return flushed
+
     def _schedule(self) -> None:
-        if self._calls and not self._scheduled:
+        if (self._calls or self._flushing) and not self._scheduled:
             self._scheduled = True
             self._clock.callLater(0, self._turn)
 
@@ -40,13 +55,17 @@ class EventualQueue:
             call = self._calls.popleft()
             try:
                 call()
-            except Exception:  # one application's mistake is not the next one's
-                self._log.failure("an application's callback failed")
+            except Exception:  # the application's own; the calls behind it are still made
+                self._log.failure("A callback of the application failed.")
+        if not self._calls:
+            flushing, self._flushing = self._flushing, []
+            for flushed in flushing:
+                flushed.callback(None)
         self._schedule()
 
 
 class OneShotObserver(Generic[T]):
-    """Something that happens once, or fails once. What comes later is not news."""
+    """An event that happens once, or fails once. What is fired after that is ignored."""
 
     def __init__(self, eventual: EventualQueue) -> None:
         self._eventual = eventual
@@ -54,6 +73,7 @@ class OneShotObserver(Generic[T]):
         self._waiting: list[Deferred[T]] = []
 
     def when_fired(self) -> Deferred[T]:
+        """Wait for the event, which may have happened already."""
         waiter: Deferred[T] = Deferred(self._forget)
         self._waiting.append(waiter)
         if self._result:
@@ -61,6 +81,7 @@ class OneShotObserver(Generic[T]):
         return waiter
 
     def fire(self, result: T | Failure) -> None:
+        """Let the event happen, or fail."""
         if self._result:
             return
         self._result.append(result)
@@ -80,7 +101,7 @@ class OneShotObserver(Generic[T]):
 
 
 class SequenceObserver(Generic[T]):
-    """A row of results: the first to ask gets the first. After a failure everybody gets that."""
+    """A sequence of results: the first caller gets the first one. After a failure all get that."""
 
     def __init__(
         self, eventual: EventualQueue, delivered: Callable[[], object] = lambda: None
@@ -92,17 +113,19 @@ class SequenceObserver(Generic[T]):
         self._waiting: deque[Deferred[T]] = deque()
 
     def when_next(self) -> Deferred[T]:
+        """Wait for the next result that no other caller is given."""
         waiter: Deferred[T] = Deferred(self._waiting.remove)
         self._waiting.append(waiter)
         self._eventual.send(self._match)
         return waiter
 
     def fire(self, result: T) -> None:
+        """Add a result."""
         self._results.append(result)
         self._eventual.send(self._match)
 
     def fail(self, failure: Failure) -> None:
-        """Results that are here already are still delivered before it."""
+        """End the sequence; results that were added before are still delivered."""
         if self._failure is None:
             self._failure = failure
             self._eventual.send(self._match)
@@ -118,7 +141,7 @@ class SequenceObserver(Generic[T]):
 
 
 def deliver(waiter: Deferred[T], result: T | Failure) -> None:
-    """Fire `waiter`; every waiter gets a Failure of its own, since handling one clears it."""
+    """Fire a Deferred; each gets a Failure of its own, since handling one clears it."""
     if isinstance(result, Failure):
         waiter.errback(result.value)
     else:

@@ -1,6 +1,7 @@
 """
-Everything secret that is computed: the SPAKE2 exchange, the keys derived from it, and the boxes
-that hold messages. No I/O; bytes in, bytes out. Names and purposes are the protocol's.
+The cryptography: the SPAKE2 exchange, the keys derived from its key, and the boxes of messages.
+
+The purposes are those of the Magic Wormhole protocols. No I/O; bytes in, bytes out.
 """
 
 import unicodedata
@@ -23,38 +24,48 @@ PAKE_SIZE: Final = 33  # b"S" for symmetric, and a point on the curve
 
 
 def normalised(text: str) -> bytes:
-    """Two people who type the same letters have the same bytes."""
+    """Encode a text so that two users who type the same letters have the same bytes."""
     return unicodedata.normalize("NFC", text).encode("utf-8")
 
 
 def derive(key: bytes, purpose: bytes, length: int = KEY_SIZE) -> bytes:
-    """A key for one purpose. Who knows it learns nothing about `key` or other purposes."""
+    """
+    Derive a key for one purpose (HKDF-SHA256). It reveals nothing about the key it is derived from.
+
+    :param length: in bytes.
+    """
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(key)
 
 
 def derive_for(key: bytes, purpose: str, length: int = KEY_SIZE) -> bytes:
-    """`derive`, for a purpose that an application gives as text."""
+    """Derive a key for a purpose that an application gives as text. As `derive`."""
     return derive(key, normalised(purpose), length)
 
 
 def phase_key(key: bytes, side: str, phase: str) -> bytes:
-    """The key of one message; `side` is its sender's."""
+    """
+    Derive the key of one message.
+
+    :param side: of the sender.
+    """
     names = sha256(side.encode("utf-8")).digest() + sha256(phase.encode("utf-8")).digest()
     return derive(key, b"wormhole:phase:" + names)
 
 
 def verifier(key: bytes) -> bytes:
-    """Equal on both ends when nobody is in between. For two people to read to each other."""
+    """Derive the verifier, which both users may compare to exclude an attacker between them."""
     return derive(key, b"wormhole:verifier")
 
 
 def encrypt(key: bytes, plaintext: bytes) -> bytes:
-    """A box: a random nonce of 24 bytes, then the ciphertext."""
+    """Make a box: a random nonce of 24 bytes, then the ciphertext."""
     return bytes(SecretBox(key).encrypt(plaintext))
 
 
 def decrypt(key: bytes, box: bytes) -> bytes:
     """
+    Open a box.
+
     :raises WrongPasswordError: it was made with another key, or changed on its way.
     """
     try:
@@ -64,41 +75,46 @@ def decrypt(key: bytes, box: bytes) -> bytes:
 
 
 @attrs.define
-class Exchange:
+class KeyExchange:
     """
-    One SPAKE2 exchange: say `message` to the other end, `finish` with what it says.
+    One end of a SPAKE2 exchange.
 
-    `saved` is what is needed to `restore` the exchange in another process. It holds the code.
+    :ivar message: to be sent to the other end.
     """
 
     _spake: Any
     message: bytes
 
     @classmethod
-    def start(cls, code: str, appid: str) -> "Exchange":
+    def start(cls, code: str, appid: str) -> "KeyExchange":
+        """Begin an exchange with the code as its password."""
         spake = SPAKE2_Symmetric(normalised(code), idSymmetric=normalised(appid))
         return cls(spake, spake.start())
 
     @classmethod
-    def restore(cls, saved: str) -> "Exchange":
+    def restore(cls, saved: str) -> "KeyExchange":
         """
-        :raises ValueError: `saved` is not what `saved()` gave.
+        Continue an exchange, maybe of another process.
+
+        :raises ValueError: the text is not what `save` returned.
         """
         try:
             spake = SPAKE2_Symmetric.from_serialized(saved.encode("ascii"))
         except (KeyError, SPAKEError, AttributeError, TypeError) as cause:
-            raise ValueError("not a saved key exchange") from cause
+            raise ValueError("the text is not a saved key exchange") from cause
         return cls(spake, b"S" + spake.outbound_message)
 
-    def saved(self) -> str:
+    def save(self) -> str:
+        """Encode the exchange for `restore`. The text holds the code, and has to be kept secret."""
         text: str = self._spake.serialize().decode("ascii")
         return text
 
     def finish(self, theirs: bytes) -> bytes:
         """
-        The shared key. It is the peer's too only if both have the same code.
+        Compute the shared key. Both ends have the same key only if they have the same code.
 
-        :raises WrongPasswordError: `theirs` is no SPAKE2 message, or our own come back.
+        :param theirs: the other end's message.
+        :raises WrongPasswordError: the message is not one of SPAKE2, or is this end's own.
         """
         if len(theirs) != PAKE_SIZE or theirs[:1] != b"S":
             raise WrongPasswordError("the other end's key exchange message is malformed")
@@ -111,20 +127,29 @@ class Exchange:
 
 @attrs.frozen
 class TransitKeys:
-    """The keys of one transit connection, all derived from one key that both ends have."""
+    """The keys of one transit connection, derived from the transit key that both ends have."""
 
     key: bytes
 
     def relay_token(self) -> str:
+        """Derive the token by which a relay finds both ends."""
         return derive(self.key, b"transit_relay_token").hex()
 
     def handshake(self, sender: bool) -> bytes:
-        """What that end says first on every connection."""
+        """
+        Make the handshake that an end sends first on every connection.
+
+        :param sender: whether it is the sender's.
+        """
         role = "sender" if sender else "receiver"
         secret = derive(self.key, f"transit_{role}".encode("ascii")).hex()
         return f"transit {role} {secret} ready\n\n".encode("ascii")
 
     def records(self, sender: bool) -> bytes:
-        """The key of the records that that end writes."""
+        """
+        Derive the key of the records of one direction.
+
+        :param sender: whether the sender writes them.
+        """
         role = "sender" if sender else "receiver"
         return derive(self.key, f"transit_record_{role}_key".encode("ascii"))

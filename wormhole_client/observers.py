@@ -1,5 +1,7 @@
 """
-A delegate that turns what it is told into events to wait for. Owns one observer for each event.
+The observers of a wormhole: a delegate that turns events into Deferreds.
+
+Owns one observer for each event.
 """
 
 from collections.abc import Callable
@@ -7,12 +9,19 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
-from wormhole_client.errors import Mood, WormholeError
+from wormhole_client.delegate import Delegate
+from wormhole_client.errors import WormholeError, WormholeMood
 from wormhole_client.eventual import EventualQueue, OneShotObserver, SequenceObserver
 
 
-class Observers:
-    """Turns what a delegate is told into Deferreds."""
+class WormholeObservers(Delegate):
+    """
+    The observers of one wormhole.
+
+    :ivar taken: is called for each message that a caller was given.
+    :ivar closed: fires with the mood of a wormhole that has ended.
+    :ivar left: fires when the connection has ended, with or without a mood.
+    """
 
     def __init__(self, eventual: EventualQueue) -> None:
         self.taken: Callable[[], object] = lambda: None
@@ -22,13 +31,14 @@ class Observers:
         self.verifier = OneShotObserver[bytes](eventual)
         self.versions = OneShotObserver[dict[str, Any]](eventual)
         self.messages = SequenceObserver[bytes](eventual, self._taken)
-        self.closed = OneShotObserver[Mood](eventual)
+        self.closed = OneShotObserver[WormholeMood](eventual)
         self.left = OneShotObserver[None](eventual)
 
     def _taken(self) -> None:
         self.taken()
 
     def fail(self, error: WormholeError) -> None:
+        """Fail every observer of an event that has not happened yet, except those of the end."""
         failed = Failure(error)
         for observer in (self.welcome, self.code, self.key, self.verifier, self.versions):
             observer.fire(failed)
@@ -55,6 +65,6 @@ class Observers:
     def wormhole_failed(self, error: WormholeError) -> None:
         self.fail(error)
 
-    def wormhole_closed(self, mood: Mood | None) -> None:
+    def wormhole_closed(self, mood: WormholeMood | None) -> None:
         self.left.fire(None)
-        self.closed.fire(mood or Mood.ERRORY)
+        self.closed.fire(mood or WormholeMood.ERRORY)

@@ -1,6 +1,7 @@
 """
-The PGP word list (Zimmermann and Juola, 1995): two lists of 256 words, one of two syllables and
-one of three, chosen to be far apart in sound. Owns the words and nothing else.
+The PGP word list (Zimmermann and Juola, 1995): 256 words of two syllables and 256 of three.
+
+The words were chosen to differ in sound, so that they can be read out over a telephone.
 """
 
 from typing import Final
@@ -64,5 +65,9 @@ warranty waterloo whimsical wichita wilmington wyoming yesteryear yucatan
 
 
 def words_at(position: int) -> tuple[str, ...]:
-    """The list for the word at `position`, counted from 0 after the nameplate."""
+    """
+    Choose the list for one word of a code.
+
+    :param position: counted from 0 after the nameplate.
+    """
     return TWO_SYLLABLES if position % 2 else THREE_SYLLABLES

@@ -1,129 +1,170 @@
 """
-The wormhole as applications see it: `create` or `resume` one, then ask it for what will happen,
-with Deferreds or with a delegate. Owns no rules; those are the boss's and its machines'.
+The wormhole as applications use it, with Deferreds or with a delegate.
+
+Owns the API; the rules are those of the boss and its machines. An application creates a wormhole, or
+resumes one from the state of another process.
 """
 
 import random
 import secrets
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from wormhole_client.boss import Boss
 from wormhole_client.code_input import CodeInput
 from wormhole_client.codes import DEFAULT_WORDS, choose_words
-from wormhole_client.connection import Dial
-from wormhole_client.delegate import Delegate
-from wormhole_client.errors import LonelyError, Mood, WormholeClosed
+from wormhole_client.delegate import complete_delegate
+from wormhole_client.errors import LonelyError, WormholeClosed, WormholeMood
 from wormhole_client.eventual import EventualQueue
 from wormhole_client.keys import KEY_SIZE
-from wormhole_client.memory import Journal, Memory
-from wormhole_client.network import Internet, Network
-from wormhole_client.observers import Observers
-from wormhole_client.websocket import rendezvous_dial
+from wormhole_client.machines.boss import Boss
+from wormhole_client.machines.receive import encode_versions
+from wormhole_client.machines.state import Journal, WormholeState
+from wormhole_client.network.endpoints import Internet, Network
+from wormhole_client.network.link import Dial, server_dial
+from wormhole_client.observers import WormholeObservers
+from wormhole_client.permission import permitted_dial
 
 SIDE_BYTES: Final = 5
 
 
-class Controls:
-    """What both kinds of wormhole can be told."""
+class WormholeOptions(TypedDict, total=False):
+    """
+    What every way to make a wormhole takes.
+
+    :ivar journal: is called with the state before the server is sent anything that the state holds.
+    :ivar network: `Internet` by default.
+    :ivar eventual: calls the application; by default a queue on the reactor.
+    """
+
+    journal: Journal | None
+    network: Network | None
+    eventual: EventualQueue | None
+
+
+class WormholeControls:
+    """The calls that both kinds of wormhole have."""
 
     _boss: Boss
 
     def allocate_code(self, words: int = DEFAULT_WORDS) -> None:
-        """Have the server choose a nameplate, and choose random words behind it."""
+        """
+        Let the server choose a nameplate, and choose random words.
+
+        :param words: how many; each is 8 bits.
+        :raises ValueError: it is less than one.
+        :raises OnlyOneCodeError: this wormhole has a code already.
+        :raises WormholeClosed: it is closed.
+        """
+        if words < 1:
+            raise ValueError("a code has at least one word")
         self._boss.allocate(words)
 
     def set_code(self, code: str) -> None:
         """
-        :raises BadCodeError: the text is no code.
-        :raises OnlyOneCodeError: this wormhole has one.
+        Use a code that the application knows.
+
+        :raises BadCodeError: the text is not a code.
+        :raises OnlyOneCodeError: this wormhole has a code already.
+        :raises WormholeClosed: it is closed.
         """
         self._boss.set_code(code)
 
     def input_code(self) -> CodeInput:
-        """Steps and completions for typing the code."""
+        """
+        Let the user type the code, with completions.
+
+        :raises OnlyOneCodeError: this wormhole has a code already.
+        :raises WormholeClosed: it is closed.
+        """
         return self._boss.input_code()
 
     def send_message(self, plaintext: bytes) -> None:
         """
-        Say something to the other end. It leaves once that has proved to have the code.
+        Send a message. It leaves once the other end has proved that it has the code.
 
-        :raises WormholeClosed: too late.
+        :raises TypeError: it is not `bytes`; encode a text first.
+        :raises WormholeClosed: the wormhole is closed.
         """
-        self._boss.say(plaintext)
+        if not isinstance(plaintext, bytes):
+            raise TypeError(f"a message is bytes, and this is {type(plaintext).__name__}")
+        self._boss.send(plaintext)
 
     def derive_key(self, purpose: str, length: int = KEY_SIZE) -> bytes:
         """
-        A key that the other end can derive too.
+        Derive a key that the other end can derive too.
 
-        :raises NoKeyError: before the key exchange; wait for the unverified key, or the verifier.
+        :param length: in bytes.
+        :raises NoKeyError: the key exchange has not ended; wait for the verifier.
         """
         return self._boss.derive_key(purpose, length)
 
     def state(self) -> str:
-        """What `resume` needs to go on in another process. Holds the code: keep it secret."""
-        return self._boss.memory.dump()
+        """Encode what `resume` needs. The text holds the code, and has to be kept secret."""
+        return self._boss.state.dump()
 
 
-class DelegatedWormhole(Controls):
-    """A wormhole whose delegate is told what happens."""
+class DelegatedWormhole(WormholeControls):
+    """A wormhole that calls a delegate."""
 
     def __init__(self, boss: Boss) -> None:
         self._boss = boss
 
     def close(self) -> None:
-        """End it; the delegate hears `wormhole_closed` with the mood."""
+        """Close the wormhole; `wormhole_closed` is called with its mood."""
         self._boss.close()
 
     def shutdown(self) -> None:
-        """Leave everything as it is; the delegate hears `wormhole_closed` without a mood."""
+        """End the connection, to resume later; `wormhole_closed` is called without a mood."""
         self._boss.leave()
 
 
-class Wormhole(Controls):
+class Wormhole(WormholeControls):
     """
-    A wormhole whose events are Deferreds. Each getter may be called any number of times, before or
-    after the event; each call gets a Deferred of its own. All fail with the wormhole's error.
+    A wormhole whose events are Deferreds.
+
+    Each getter may be called repeatedly, before or after its event; each call has a Deferred of its
+    own. All fail with the wormhole's error if it cannot go on.
     """
 
-    def __init__(self, boss: Boss, observers: Observers) -> None:
+    def __init__(self, boss: Boss, observers: WormholeObservers) -> None:
         self._boss = boss
         self._observers = observers
 
     def get_welcome(self) -> Deferred[dict[str, Any]]:
-        """The server's words to its clients."""
+        """Get the `welcome` of the server."""
         return self._observers.welcome.when_fired()
 
     def get_code(self) -> Deferred[str]:
-        """The whole code."""
+        """Get the complete code."""
         return self._observers.code.when_fired()
 
     def get_unverified_key(self) -> Deferred[bytes]:
-        """A key that the other end has only if it has our code."""
+        """Get the shared key, which the other end has only if it has the same code."""
         return self._observers.key.when_fired()
 
     def get_verifier(self) -> Deferred[bytes]:
-        """The other end has proved that it has our code; 32 bytes that both ends may compare."""
+        """Get the verifier, 32 bytes for both users to compare, once the other end has proved its key."""
         return self._observers.verifier.when_fired()
 
     def get_versions(self) -> Deferred[dict[str, Any]]:
-        """What the other application said about itself."""
+        """Get the `versions` that the other application has given."""
         return self._observers.versions.when_fired()
 
     def get_message(self) -> Deferred[bytes]:
-        """The next message that no other call was given."""
+        """Get the next message that no other call was given."""
         return self._observers.messages.when_next()
 
-    def close(self, within: float | None = None) -> Deferred[Mood]:
+    def close(self, within: float | None = None) -> Deferred[WormholeMood]:
         """
-        End it, and take what is ours from the server; fires when that is done.
+        Close the wormhole, and release what it has on the server.
 
-        :param within: seconds after which a server that is away is left alone.
+        :param within: seconds after which a server that does not answer is no longer waited for.
+        :return: fires with the mood when that is done.
         """
         self._boss.close()
-        lonely = self._boss.mood is Mood.LONELY
+        lonely = self._boss.mood is WormholeMood.LONELY
         ended = (
             LonelyError("closed before the other end came") if lonely else WormholeClosed("closed")
         )
@@ -132,49 +173,68 @@ class Wormhole(Controls):
         if within is not None and not self._boss.over:
             giving_up = self._boss.clock.callLater(within, self._boss.leave)
 
-            def in_time(result: Mood | Failure) -> Mood | Failure:
+            def cancel_timer(result: WormholeMood | Failure) -> WormholeMood | Failure:
                 if giving_up.active():
                     giving_up.cancel()
                 return result
 
-            closed.addBoth(in_time)
+            closed.addBoth(cancel_timer)
         return closed
 
     def shutdown(self) -> Deferred[str]:
-        """Leave everything as it is; fires with the state when the connection is gone."""
+        """
+        End the connection, to resume later.
+
+        :return: fires with the state when the connection has ended.
+        """
         self._boss.leave()
         self._observers.fail(WormholeClosed("shut down"))
         return self._observers.left.when_fired().addCallback(lambda _: self.state())
 
 
-def new_memory(appid: str, relay_url: str, versions: dict[str, Any] | None = None) -> Memory:
-    """The memory of a wormhole that has not begun."""
-    return Memory(appid, relay_url, secrets.token_hex(SIDE_BYTES), versions or {})
+def new_state(appid: str, relay_url: str, versions: dict[str, Any] | None = None) -> WormholeState:
+    """
+    Make the state of a wormhole that has not begun, with a random side.
+
+    :raises TypeError: the application id is not a text, or `versions` has a value that JSON has not.
+    """
+    if not isinstance(appid, str):
+        raise TypeError(f"an application id is a str, and this is {type(appid).__name__}")
+    encode_versions(versions or {})
+    return WormholeState(appid, relay_url, secrets.token_hex(SIDE_BYTES), versions or {})
 
 
 def begin(
-    memory: Memory,
+    state: WormholeState,
     reactor: Any,
     *,
-    delegate: Delegate | None = None,
+    delegate: object | None = None,
     journal: Journal | None = None,
     network: Network | None = None,
     dial: Dial | None = None,
     eventual: EventualQueue | None = None,
-) -> tuple[Boss, Observers]:
-    """Wire a wormhole together and connect it. For `create` and its siblings, and for tests."""
+) -> tuple[Boss, WormholeObservers]:
+    """
+    Connect the parts of a wormhole, and begin. For `create` and its siblings, the probes, and tests.
+
+    :param delegate: receives the events; None: the observers do.
+    :param dial: opens links; None: over WebSocket and `network`.
+    """
     eventual = eventual or EventualQueue(reactor)
-    observers = Observers(eventual)
+    observers = WormholeObservers(eventual)
     boss = Boss(
-        memory,
-        dial or rendezvous_dial(reactor, network or Internet(reactor), memory.relay_url),
+        state,
+        dial
+        or permitted_dial(
+            reactor, server_dial(reactor, network or Internet(reactor), state.relay_url)
+        ),
         reactor,
         eventual,
-        delegate or observers,
+        observers if delegate is None else complete_delegate(delegate),
         delegate_counts=delegate is None,
         journal=journal,
         chance=random.random,
-        words=lambda count: choose_words(count, secrets.choice),
+        choose_words=lambda count: choose_words(count, secrets.choice),
     )
     observers.taken = boss.message_taken
     boss.start()
@@ -187,75 +247,65 @@ def create(
     reactor: Any,
     *,
     versions: dict[str, Any] | None = None,
-    journal: Journal | None = None,
-    network: Network | None = None,
-    eventual: EventualQueue | None = None,
+    **options: Unpack[WormholeOptions],
 ) -> Wormhole:
     """
-    A new wormhole, on its way to the server.
+    Create a wormhole, and begin to connect it to the server.
 
-    :param versions: JSON values that the other application will see.
-    :param journal: called with the state before each thing that the server is told.
-    :param network: `Internet` unless told otherwise.
-    :param eventual: where observers are fired; on `reactor` unless told otherwise.
-    :raises ValueError: `relay_url` is no WebSocket URL.
+    :param relay_url: of the rendezvous server, `ws://` or `wss://`.
+    :param versions: JSON values for the other application.
+    :param options: see `WormholeOptions`.
+    :raises ValueError: `relay_url` is not a WebSocket URL.
     """
-    memory = new_memory(appid, relay_url, versions)
-    return Wormhole(*begin(memory, reactor, journal=journal, network=network, eventual=eventual))
+    state = new_state(appid, relay_url, versions)
+    return Wormhole(*begin(state, reactor, **options))
 
 
 def create_delegated(
     appid: str,
     relay_url: str,
     reactor: Any,
-    delegate: Delegate,
+    delegate: object,
     *,
     versions: dict[str, Any] | None = None,
-    journal: Journal | None = None,
-    network: Network | None = None,
-    eventual: EventualQueue | None = None,
+    **options: Unpack[WormholeOptions],
 ) -> DelegatedWormhole:
-    """As `create`, for an application that prefers calls to Deferreds."""
-    memory = new_memory(appid, relay_url, versions)
-    boss, _ = begin(
-        memory, reactor, delegate=delegate, journal=journal, network=network, eventual=eventual
-    )
+    """
+    Create a wormhole that calls a delegate. As `create`.
+
+    :param delegate: an object with some of the methods of `Delegate`.
+    :raises TypeError: it has none of them.
+    :raises ValueError: `relay_url` is not a WebSocket URL.
+    """
+    state = new_state(appid, relay_url, versions)
+    boss, _ = begin(state, reactor, delegate=delegate, **options)
     return DelegatedWormhole(boss)
 
 
 def resume(
     state: str,
     reactor: Any,
-    *,
-    journal: Journal | None = None,
-    network: Network | None = None,
-    eventual: EventualQueue | None = None,
+    **options: Unpack[WormholeOptions],
 ) -> Wormhole:
     """
-    Go on where `state` was taken. Messages that the application was given do not come again.
+    Resume a wormhole. Messages that the application was given do not come again.
 
-    :raises ValueError: `state` is nothing that this version wrote.
+    :param state: what `state` returned or the journal was given. The others as in `create`.
+    :raises ValueError: the text is not a state of this version.
     """
-    memory = Memory.load(state)
-    return Wormhole(*begin(memory, reactor, journal=journal, network=network, eventual=eventual))
+    return Wormhole(*begin(WormholeState.load(state), reactor, **options))
 
 
 def resume_delegated(
     state: str,
     reactor: Any,
-    delegate: Delegate,
-    *,
-    journal: Journal | None = None,
-    network: Network | None = None,
-    eventual: EventualQueue | None = None,
+    delegate: object,
+    **options: Unpack[WormholeOptions],
 ) -> DelegatedWormhole:
-    """As `resume`, with a delegate."""
-    boss, _ = begin(
-        Memory.load(state),
-        reactor,
-        delegate=delegate,
-        journal=journal,
-        network=network,
-        eventual=eventual,
-    )
+    """
+    Resume a wormhole that calls a delegate. As `resume`.
+
+    :raises ValueError: the text is not a state of this version.
+    """
+    boss, _ = begin(WormholeState.load(state), reactor, delegate=delegate, **options)
     return DelegatedWormhole(boss)

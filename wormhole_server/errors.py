@@ -1,5 +1,5 @@
 """
-What can go wrong before the server serves, in words for its operator. Owns the two exceptions.
+The errors that the operator has to fix before the server can serve.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 class ConfigurationError(Exception):
     """
-    The configuration cannot be used. Nothing was started and nothing was changed.
+    The configuration is invalid. Nothing was started and nothing was changed.
 
-    :ivar problems: everything that is wrong with it, one line each: which option, where it came
-        from, what is wrong and what to do.
+    :ivar problems: everything that is wrong, one line each: which option, its source, what is wrong
+        and what to do.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -22,7 +22,15 @@ class ConfigurationError(Exception):
 
 class StartError(Exception):
     """
-    The server could not be started: a port in use, a database that is not there or too new.
+    The server cannot start, or a command cannot run: a port is in use, a database is missing or too new.
 
-    Its text is one line that says what, why and what to do.
+    The text is one line: what is wrong, why, and what to do.
     """
+
+
+class DatabaseUnavailableError(StartError):
+    """The database cannot be used at the moment; later it may be."""
+
+
+class StartStoppedError(StartError):
+    """The server was told to stop before its start was complete."""

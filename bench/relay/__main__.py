@@ -8,7 +8,6 @@ import argparse
 import enum
 import functools
 import os
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,12 +16,15 @@ from typing import TypeVar
 import attrs
 
 from bench.common import (
+    LEAST_ROUNDS,
     BenchError,
     figure,
     install_other,
+    machine,
     median,
     print_table,
     raise_file_limit,
+    ratio,
     say,
     scratch,
 )
@@ -81,9 +83,7 @@ def main() -> None:
                 options.pairs or (200 if quick else 2000),
             )
             print(
-                f"{os.cpu_count()} CPUs, Python {platform.python_version()}, "
-                f"Linux {platform.release()}, load average before: {os.getloadavg()[0]:.2f}. "
-                "× says how many times better than theirs."
+                f"{machine()} × says how many times better than theirs, from {LEAST_ROUNDS} rounds on."
             )
             for part in options.part or list(Part):
                 say(f"{part.value}:")
@@ -137,9 +137,9 @@ def _throughput(plan: Plan) -> None:
                 [
                     f"{case.title}: {TITLES[kind]}",
                     figure(speed),
-                    figure(speed / base[0]) if base else "",
+                    ratio(speed, base[0], plan.rounds) if base else "",
                     figure(cost),
-                    figure(base[1] / cost) if base and cost else "",
+                    ratio(base[1], cost, plan.rounds) if base else "",
                     figure(peak),
                 ]
             )
@@ -179,7 +179,7 @@ def _latency(plan: Plan) -> None:
             for name in ("idle_p50", "busy_p50", "idle_p99", "busy_p99")
         ]
         times = median([each.busy_p99 / each.idle_p99 for each in measured])
-        rows.append([TITLES[kind], *map(figure, values), figure(times)])
+        rows.append([TITLES[kind], *map(figure, values), ratio(times, 1.0, plan.rounds)])
     head = ["ms", "p50 idle", "p50 busy", "p99 idle", "p99 busy", "times"]
     print_table(
         f"delivery by the rendezvous server while {_BUSY_PAIRS} pairs saturate the relay, "

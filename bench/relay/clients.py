@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import attrs
 
+from wormhole_websocket.frames import Opcode, client_frame
+
 _UPGRADE = (
     b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -43,23 +45,9 @@ class Doors:
     listens: int = 0
 
 
-def masked(data: bytes) -> bytes:
-    """`data` as a client sends it in a frame."""
-    mask = _MASK * (len(data) // 4 + 1)
-    number = int.from_bytes(data) ^ int.from_bytes(mask[: len(data)])
-    return number.to_bytes(len(data))
-
-
 def frame(data: bytes) -> bytes:
     """A client's binary message in one frame."""
-    size = len(data)
-    if size < 126:
-        head = bytes((0x82, 0x80 | size))
-    elif size < 1 << 16:
-        head = bytes((0x82, 0xFE)) + size.to_bytes(2)
-    else:
-        head = bytes((0x82, 0xFF)) + size.to_bytes(8)
-    return head + _MASK + masked(data)
+    return client_frame(Opcode.BINARY, data, _MASK)
 
 
 def connect(doors: Doors, end: End) -> socket.socket:

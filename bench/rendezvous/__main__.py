@@ -7,20 +7,22 @@ Every figure is the median of several rounds, in which the servers take turns on
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.common import (
+    LEAST_ROUNDS,
     WORK,
     BenchError,
     figure,
     install_other,
+    machine,
     median,
     print_table,
     raise_file_limit,
+    ratio,
     say,
     scratch,
 )
@@ -115,11 +117,9 @@ def _introduce(directory: Path) -> None:
             os.fdatasync(file.fileno())
             times.append(1000 * (time.perf_counter() - start))
     print(
-        f"{os.cpu_count()} CPUs, Python {platform.python_version()}, "
-        f"fdatasync of 4 KiB in {figure(median(times))} ms, "
-        f"load average before: {os.getloadavg()[0]:.2f}. "
+        f"{machine()} fdatasync of 4 KiB in {figure(median(times))} ms. "
         f"An exchange is two clients and {COMMANDS} commands. "
-        "× says how many times better than theirs."
+        f"× says how many times better than theirs, from {LEAST_ROUNDS} rounds on."
     )
 
 
@@ -136,15 +136,19 @@ def _show(part: Part, plan: Plan, rows: Sequence[Row]) -> None:
             value = row.median(kind)
             line.append(figure(value))
             if kind is not Kind.THEIRS:
-                line.append(_times_better(row.better, value, theirs))
+                line.append(_times_better(row.better, value, theirs, plan.rounds))
         lines.append(line)
     print_table(f"{part.value}, median of {plan.rounds}", head, lines)
 
 
-def _times_better(better: Better, ours: float | None, theirs: float | None) -> str:
-    if better is Better.NEITHER or not ours or not theirs:
-        return ""
-    return figure(ours / theirs if better is Better.HIGHER else theirs / ours)
+def _times_better(better: Better, ours: float | None, theirs: float | None, rounds: int) -> str:
+    match better:
+        case Better.NEITHER:
+            return ""
+        case Better.HIGHER:
+            return ratio(ours, theirs, rounds)
+        case Better.LOWER:
+            return ratio(theirs, ours, rounds)
 
 
 def _numbers(text: str) -> list[int]:

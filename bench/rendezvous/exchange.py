@@ -9,10 +9,11 @@ is released at the peer's first message, and an answer follows the message that 
 import itertools
 import time
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 
-from bench.rendezvous.wire import Connection, Loop, ServerMessage, text_frame
+from bench.rendezvous.wire import Connection, Listener, Loop, ServerMessage, text_frame
 
 APP = "lothar.com/wormhole/text-or-file-xfer"
 
@@ -66,6 +67,7 @@ class Exchange:
     Runs by itself once made; `over` is called when it has ended, well or not.
 
     :param receiver_port: where the second side goes, if not to where the first has gone.
+    :param connect: makes a connection of a side.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Exchange:
         tally: Tally,
         over: Callable[["Exchange"], None],
         receiver_port: int | None = None,
+        connect: Callable[[Loop, int, Listener], Connection] = Connection,
     ) -> None:
         self.tally = tally
         self.progress = time.perf_counter()
@@ -82,11 +85,12 @@ class Exchange:
         self._loop = loop
         self._receiver_port = receiver_port or port
         self._over = over
-        self._clients = [_Client(self, loop, port, nameplate=None)]
+        self._connect = connect
+        self._clients = [self._client(port, nameplate=None)]
 
     def invite(self, nameplate: str) -> None:
         """The code has been read out: the second side comes."""
-        self._clients.append(_Client(self, self._loop, self._receiver_port, nameplate))
+        self._clients.append(self._client(self._receiver_port, nameplate))
 
     def left(self) -> None:
         """A side has gone, having said all."""
@@ -102,6 +106,9 @@ class Exchange:
         self.tally.first_failure = self.tally.first_failure or why
         self._end()
 
+    def _client(self, port: int, nameplate: str | None) -> "_Client":
+        return _Client(self, partial(self._connect, self._loop, port), nameplate)
+
     def _end(self) -> None:
         clients, self._clients = self._clients, []
         for client in clients:
@@ -112,7 +119,12 @@ class Exchange:
 class _Client:
     """One side: the sender, who has no nameplate yet, or the receiver, who has been told."""
 
-    def __init__(self, exchange: Exchange, loop: Loop, port: int, nameplate: str | None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        connect: Callable[[Listener], Connection],
+        nameplate: str | None,
+    ) -> None:
         self.gone = False
         self._exchange = exchange
         self._tally = exchange.tally
@@ -120,7 +132,7 @@ class _Client:
         self._nameplate = nameplate or ""
         self._side = new_side()
         self._said = False  # `closed` has come: nothing more to wait for
-        self.connection = Connection(loop, port, self)
+        self.connection = connect(self)
 
     def opened(self) -> None:
         second = command('{"type":"allocate","id":"%04x"}') if self._sender else self._claim()

@@ -9,12 +9,13 @@ so that exchanges that are under way when the window opens or closes count for w
 import gc
 import sys
 import time
+from functools import partial
 
 import msgspec
 
 from bench.common import cpu_seconds, percentile, raise_file_limit, rss_bytes
 from bench.rendezvous.exchange import COMMANDS, Exchange, Tally
-from bench.rendezvous.wire import Loop
+from bench.rendezvous.wire import Connection, Loop
 
 _WARM_PATIENCE_SECONDS = 120.0
 _HOPELESS = 1000  # failed exchanges
@@ -30,6 +31,7 @@ class Job(msgspec.Struct, frozen=True):
     :ivar seconds: the shortest window; it lasts until every slot has finished `generations`
         exchanges on average, but at most `most_seconds`.
     :ivar database_pid: of a database server whose CPU is counted too, or 0.
+    :ivar source: the address that all clients connect from; None: whichever the system chooses.
     """
 
     port: int
@@ -40,6 +42,7 @@ class Job(msgspec.Struct, frozen=True):
     seconds: float
     most_seconds: float
     generations: float
+    source: str | None = None
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -65,8 +68,10 @@ def measure(job: Job) -> Measured:
     tally = Tally()
     running: set[Exchange] = set()
 
+    connect = partial(Connection, source=job.source)
+
     def start() -> None:
-        running.add(Exchange(loop, job.port, tally, over))
+        running.add(Exchange(loop, job.port, tally, over, connect=connect))
 
     def over(exchange: Exchange) -> None:
         running.discard(exchange)

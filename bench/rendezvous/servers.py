@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from bench import postgres
-from bench.common import OURS, BenchError, ServerProcess, free_port
+from bench.common import BOUNDS_OUT_OF_REACH, OURS, BenchError, ServerProcess, free_port
 
 
 class Kind(enum.Enum):
@@ -119,4 +119,5 @@ def _our_server(port: int, database: str) -> list[str]:
         "--transit=none",
         "--metrics=none",
         f"--database={database}",
+        *BOUNDS_OUT_OF_REACH,
     ]

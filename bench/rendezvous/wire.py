@@ -1,26 +1,35 @@
 """
 WebSocket clients that cost next to nothing, on one epoll loop.
 
-Many connections, no TLS, no extensions, and only what a well-behaved server sends: unfragmented
-text frames, pings and closes. Anything else ends the connection. Frames go out under the mask of
-zeros, which every server must accept and which leaves the payload as it is. Knows nothing of
+Many connections, no TLS, no extensions. A violation by the server ends the connection. Frames go out under
+the mask of zeros, which every server must accept and which leaves the payload as it is. Knows nothing of
 wormholes beyond the keys that it decodes.
 """
 
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
-_UPGRADE = (
+from wormhole_websocket.frames import (
+    MessageEvent,
+    MessageReader,
+    MessageReceived,
+    Opcode,
+    PingReceived,
+    Violation,
+    client_frame,
+)
+
+UPGRADE = (
     b"GET /v1 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-_TEXT, _CLOSE, _PING, _PONG = 0x81, 0x88, 0x89, 0x8A
-_NO_MASK = b"\0\0\0\0"
+NO_MASK = b"\0\0\0\0"
+_LONGEST_MESSAGE = 1 << 30
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the port is chosen at connect, when the peer is known
 
 
@@ -50,17 +59,10 @@ class Listener(Protocol):
 
 def text_frame(payload: bytes) -> bytes:
     """`payload` as one client frame."""
-    return _frame(_TEXT, payload)
+    return client_frame(Opcode.TEXT, payload, NO_MASK)
 
 
-def _frame(first: int, payload: bytes) -> bytes:
-    size = len(payload)
-    if size < 126:
-        return bytes((first, 0x80 | size)) + _NO_MASK + payload
-    return bytes((first, 0xFE)) + size.to_bytes(2, "big") + _NO_MASK + payload
-
-
-_CLOSE_FRAME = _frame(_CLOSE, (1000).to_bytes(2, "big"))
+_CLOSE_FRAME = client_frame(Opcode.CLOSE, (1000).to_bytes(2, "big"), NO_MASK)
 
 
 class Loop:
@@ -103,12 +105,13 @@ class Loop:
 class Connection:
     """One WebSocket to the server on 127.0.0.1:`port`, from `source`."""
 
-    __slots__ = ("_buffer", "_listener", "_loop", "_socket", "_upgraded")
+    __slots__ = ("_head", "_listener", "_loop", "_reader", "_socket", "_upgraded")
 
     def __init__(self, loop: Loop, port: int, listener: Listener, source: str | None = None):
         self._loop = loop
         self._listener = listener
-        self._buffer = b""
+        self._head = b""
+        self._reader = MessageReader(_LONGEST_MESSAGE, masked=False)
         self._upgraded = False
         self._socket: socket.socket | None = socket.socket()
         self._socket.setblocking(False)
@@ -149,7 +152,7 @@ class Connection:
             self.abandon()
             return
         self._loop.watch(self._socket.fileno(), select.EPOLLIN, self._readable)
-        self.send(_UPGRADE)
+        self.send(UPGRADE)
 
     def _readable(self) -> None:
         assert self._socket is not None
@@ -162,39 +165,26 @@ class Connection:
         if not data:
             self.abandon()
             return
-        data = self._buffer + data if self._buffer else data
         if not self._upgraded:
-            head, end, rest = data.partition(b"\r\n\r\n")
+            self._head += data
+            head, end, data = self._head.partition(b"\r\n\r\n")
             if not end:
-                self._buffer = data
                 return
             if b" 101 " not in head[:16]:
                 self.abandon()
                 return
             self._upgraded = True
+            self._head = b""
             self._listener.opened()
-            data = rest
-        self._buffer = self._frames(data)
+        self._handle(self._reader.read(data))
 
-    def _frames(self, data: bytes) -> bytes:
-        """Take whole frames from the front of `data`; what is left."""
-        at, have = 0, len(data)
-        while have - at >= 2 and self._socket is not None:
-            first, size = data[at], data[at + 1]
-            start = at + 2
-            if size == 126:
-                start += 2
-                size = int.from_bytes(data[at + 2 : start], "big")
-            elif size == 127:
-                start += 8
-                size = int.from_bytes(data[at + 2 : start], "big")
-            if have < start + size:
-                break
-            at = start + size
-            if first == _TEXT:
-                self._listener.received(_decode(data[start:at]))
-            elif first == _PING:
-                self.send(_frame(_PONG, data[start:at]))
-            elif first not in (_CLOSE, _PONG):
+    def _handle(self, events: Sequence[MessageEvent]) -> None:
+        for event in events:
+            if self._socket is None:
+                return
+            if isinstance(event, MessageReceived):
+                self._listener.received(_decode(event.payload))
+            elif isinstance(event, PingReceived):
+                self.send(client_frame(Opcode.PONG, event.payload, NO_MASK))
+            elif isinstance(event, Violation):
                 self.abandon()
-        return data[at:]

@@ -7,8 +7,6 @@ machine, the load generator and the database too: what counts is the CPU of an e
 
 import argparse
 import contextlib
-import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +16,14 @@ import psycopg
 
 from bench import postgres
 from bench.common import (
+    BOUNDS_OUT_OF_REACH,
     OURS,
     ROOT,
     BenchError,
     ServerProcess,
     figure,
     free_port,
+    machine,
     print_table,
     raise_file_limit,
     say,
@@ -55,10 +55,7 @@ def main() -> None:
     raise_file_limit()
     try:
         with scratch() as directory, postgres.running(directory / "postgres", {}) as database:
-            print(
-                f"{os.cpu_count()} CPUs, Python {platform.python_version()}, "
-                f"load average before: {os.getloadavg()[0]:.2f}."
-            )
+            print(machine())
             rows = [
                 _row(count, database, directory, options.concurrency, options.seconds)
                 for count in options.instances
@@ -84,6 +81,7 @@ def _row(
                 "--transit=none",
                 "--metrics=none",
                 f"--database={url}",
+                *BOUNDS_OUT_OF_REACH,
             ]
             log = directory / f"{port}.log"
             instances.append(stack.enter_context(ServerProcess("an instance", argv, port, log)))

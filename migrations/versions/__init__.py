@@ -1,1 +1,1 @@
-"""The steps, the oldest first by number."""
+"""The migrations, oldest first by number."""

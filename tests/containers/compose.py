@@ -7,14 +7,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from tests.containers.engine import Engine, run
-from tests.containers.images import PROJECT
+from tests.containers.images import COMPOSE_FILES
+from tests.ports import free_port
 
 HEALTHY_SECONDS = 120.0
 # Where what is published is found. No container keeps a port that the system chose over its restart.
@@ -31,7 +31,7 @@ class Project:
 
     def __init__(self, engine: Engine, profile: str | None, variables: Mapping[str, str]) -> None:
         self._engine = engine
-        self.ports = dict(zip(_PUBLISHED, _free_ports(len(_PUBLISHED)), strict=True))
+        self.ports = {name: free_port() for name in _PUBLISHED}
         self._environment = {
             **engine.environment,
             "PATH": f"/usr/bin:{os.environ['PATH']}",
@@ -61,7 +61,7 @@ class Project:
     def compose(self, *arguments: str) -> str:
         """What `docker-compose` prints."""
         return run(
-            ["docker-compose", f"--file={PROJECT / 'docker-compose.yml'}", *arguments],
+            ["docker-compose", *(f"--file={file}" for file in COMPOSE_FILES), *arguments],
             environment=self._environment,
         )
 
@@ -127,12 +127,3 @@ def starting(running: Project, *services: str, alone: bool = False) -> Iterator[
         yield running
     finally:
         running.compose("down", "--volumes", "--timeout=5")
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        # All at once, so that none of them is given twice.
-        listening = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in listening:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in listening]

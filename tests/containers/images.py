@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.containers.engine import Engine, run
 
 PROJECT = Path(__file__).parents[2]
+# As Compose takes them in a checkout, whatever the directory that it is started in.
+COMPOSE_FILES = [PROJECT / "docker-compose.yml", PROJECT / "docker-compose.override.yml"]
 STAND_INS = Path(__file__).parent / "stand_ins"
 # What each official image stands on, as far as it matters here.
 _PYTHON = "ca-certificates,python3,python3-pip,python3-venv"
@@ -31,8 +33,8 @@ _LIKE_ALPINE = 'ln -s busybox "$1/bin/wget"'
 
 
 def pinned() -> dict[str, str]:
-    """The images that `docker-compose.yml` names, by the variable that names another: `PYTHON_IMAGE`."""
-    text = (PROJECT / "docker-compose.yml").read_text()
+    """The images that the compose files name, by the variable that names another: `PYTHON_IMAGE`."""
+    text = "".join(file.read_text() for file in COMPOSE_FILES)
     return dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", text))
 
 

@@ -65,7 +65,7 @@ def test_check(engine: Engine) -> None:
     assert found["Healthcheck"]["Test"] == ["CMD", "wormhole-server", "health"]
     assert found["User"] == "10001:10001"
     assert found["StopSignal"] == "SIGTERM"
-    with pytest.raises(AssertionError, match=r"nobody answers at 127\.0\.0\.1:4000"):
+    with pytest.raises(AssertionError, match=r"nothing answers at 127\.0\.0\.1:4000"):
         engine.docker("run", "--rm", *STRICT, IMAGE, "health")
 
 

@@ -25,7 +25,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Ear:
-    """A notify socket, and all that has been said to it."""
+    """A notify socket, and all messages that it received."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class Ear:
         self._thread.start()
 
     def wait_for(self, assignment: str, times: int = 1) -> list[str]:
-        """The message with that assignment, when it has come so often."""
+        """Wait for a number of messages with an assignment; returns the last one."""
 
         def heard() -> list[list[str]]:
             return [message for message in self.messages if assignment in message]
@@ -48,7 +48,7 @@ class Ear:
             return heard()[-1]
 
     def close(self) -> None:
-        """Listen no more."""
+        """Close the socket."""
         self._socket.sendto(b"", str(self.path))
         self._thread.join()
         self._socket.close()
@@ -61,7 +61,7 @@ class Ear:
 
 
 class Activated(Server):
-    """A server that gets its sockets from us; they stay bound while it is restarted."""
+    """A server that inherits its sockets; they stay bound while it is restarted."""
 
     def __init__(self, database: str, ear: Ear, *flags: str) -> None:
         super().__init__(database, *flags)
@@ -72,11 +72,11 @@ class Activated(Server):
         self._starts = 0
 
     def descriptors(self) -> list[int]:
-        """Those of the sockets."""
+        """The descriptors of the sockets."""
         return [each.fileno() for each in self.sockets]
 
     def command_line(self) -> list[str]:
-        """What starts it."""
+        """The command that starts it."""
         descriptors = ",".join(map(str, self.descriptors()))
         endpoints = [f"--{name}=systemd:domain=INET:name={name}" for name in _NAMES]
         return [
@@ -89,7 +89,7 @@ class Activated(Server):
         ]
 
     def start(self) -> None:
-        """Returns when it says that it is ready."""
+        """Start it, and wait until it is ready."""
         self._starts += 1
         environment = {"NOTIFY_SOCKET": str(self.ear.path)}
         if self.watchdog_seconds is not None:
@@ -102,13 +102,13 @@ class Activated(Server):
         self.metrics_port = int(metrics[1])
 
     def begin_to_stop(self) -> None:
-        """Returns when it says that it is stopping."""
+        """Send SIGTERM, and wait until it is stopping."""
         assert self.program is not None
         self.program.process.send_signal(signal.SIGTERM)
         self.ear.wait_for("STOPPING=1", self._starts)
 
     def has_stopped(self) -> int:
-        """When it has left by itself: its exit status."""
+        """Wait until it has ended; returns its exit status."""
         assert self.program is not None
         self.program.finish()
         return self.stop()
@@ -119,7 +119,7 @@ class Activated(Server):
         self.program.process.send_signal(signal.SIGHUP)
 
     def close(self) -> None:
-        """As when the socket units are stopped, too."""
+        """Stop it, and close the sockets."""
         self.kill()
         for each in self.sockets:
             each.close()

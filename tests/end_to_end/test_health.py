@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.end_to_end.processes import BIN, LOOPBACK, SECONDS, Server, serving
+from tests.ports import free_port
 
 SETTING = "WORMHOLE_SERVER_"
 
@@ -52,8 +55,8 @@ def test_ready(tmp_path: Path) -> None:
     answer = health(environment=environment)
     assert answer.returncode == 1
     assert answer.stderr == (
-        f"wormhole-server: nobody answers at 127.0.0.1:{server.web_port}: Connection refused; start the "
-        "server, or give this command the settings that the server has\n"
+        f"wormhole-server: nothing answers at 127.0.0.1:{server.web_port}: Connection refused; start "
+        "the server, or give this command the settings that the server has\n"
     )
 
 
@@ -65,15 +68,13 @@ def test_several(tmp_path: Path) -> None:
         assert health(one, f"--rendezvous={unix}").returncode == 0
         answer = health(one, f"--rendezvous=unix:{tmp_path}/other.sock")
         assert answer.returncode == 1
-        assert f"nobody answers at unix:{tmp_path}/other.sock: No such file" in answer.stderr
+        assert f"nothing answers at unix:{tmp_path}/other.sock: No such file" in answer.stderr
 
 
 def test_tls(tmp_path: Path) -> None:
     """A TLS endpoint is asked over TLS, whatever its certificate."""
     key, certificate = Authority().issue().write(tmp_path)
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     tls = f"--rendezvous=ssl:{port}:privateKey={key}:certKey={certificate}:interface=127.0.0.1"
     with serving(f"sqlite:///{tmp_path}/db", tls):
         answer = health(tls)
@@ -86,7 +87,9 @@ def test_relay_alone(tmp_path: Path) -> None:
         transit = LOOPBACK.format(server.transit_port)
         answer = health("--rendezvous=none", f"--transit={transit}")
         assert answer.returncode == 0, answer
-        assert answer.stdout == f"The relay lets clients in at 127.0.0.1:{server.transit_port}.\n"
+        assert (
+            answer.stdout == f"The relay accepts connections at 127.0.0.1:{server.transit_port}.\n"
+        )
     assert health("--rendezvous=none", f"--transit={transit}").returncode == 1
 
 
@@ -123,6 +126,28 @@ def test_stranger() -> None:
     assert asking.returncode == 1
     assert "no answer to /readyz" in said
     assert len(said.splitlines()) == 1
+
+
+def test_imports(tmp_path: Path) -> None:
+    """It runs every few seconds in a container, with all settings of the server: it imports nothing slow."""
+    environment = {
+        **os.environ,
+        f"{SETTING}DATABASE": "postgresql://user@host/name",
+        f"{SETTING}LOG_LEVEL": "debug",
+        f"{SETTING}RENDEZVOUS": rf'["tcp:{free_port()}:interface=127.0.0.1", "unix:{tmp_path}/web"]',
+        f"{SETTING}WEBSOCKET_PROTOCOL_OPTION": "autoPingSize=20",
+    }
+    answer = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "wormhole_server", "health"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Connection refused" in answer.stderr
+    imported = set(re.findall(r"\| +([a-zA-Z_]+)", answer.stderr))
+    assert "wormhole_server" in imported
+    assert not imported & {"alembic", "autobahn", "email", "http", "sqlalchemy", "ssl", "twisted"}
 
 
 @pytest.mark.parametrize("timeout", ["soon", "0"])

@@ -94,6 +94,30 @@ def wait_until_ready(server: Server) -> None:
             return
 
 
+def test_repeated_elsewhere(instances: list[Server]) -> None:
+    """What a client repeats on another instance is stored once: it gets its echo, and its peer nothing."""
+    one, other = instances
+    version = {"phase": "version", "body": "00"}
+    with Session(one.relay_url, "b") as peer:
+        peer.send("open", mailbox="box")
+        with Session(one.relay_url, "a") as lost:
+            lost.send("open", mailbox="box")
+            lost.send("add", id="first", **version)
+            lost.next("message")
+        with Session(other.relay_url, "a") as back:
+            back.send("open", mailbox="box")
+            back.sync()
+            back.send("add", id="second", **version)
+            back.send("add", phase="0", body="01")
+            for body, given in (("00", "first"), ("01", None)):
+                echo = back.next("message")
+                assert (echo["body"], echo["id"]) == (body, given)
+            assert back.bodies() == ["00", "00", "01"]
+            while "01" not in peer.bodies():
+                peer.next("message")
+            assert peer.bodies() == ["00", "01"]
+
+
 def test_killed_in_turn(instances: list[Server]) -> None:
     """Nothing that was echoed is lost, nothing is there twice, and all read one order."""
     assert kill_in_turn(instances, 6) > 50

@@ -22,7 +22,7 @@ _RECEIVE = ("receive", "--no-listen", "--hide-progress", "--accept-file")
 
 @pytest.fixture
 def ear(tmp_path: Path) -> Iterator[Ear]:
-    """What systemd hears."""
+    """The socket in place of systemd's."""
     ear = Ear(tmp_path / "notify")
     yield ear
     ear.close()
@@ -30,7 +30,7 @@ def ear(tmp_path: Path) -> Iterator[Ear]:
 
 @pytest.fixture
 def server(tmp_path: Path, ear: Ear) -> Iterator[Activated]:
-    """A server whose sockets outlive it."""
+    """A server whose listening sockets outlive it."""
     server = Activated(f"sqlite:///{tmp_path / 'server.db'}", ear)
     server.start()
     yield server
@@ -53,16 +53,16 @@ class Transfer:
         self.receiver: Program | None = None
 
     def code(self) -> str:
-        """When the sender has one, it is connected and waits."""
+        """The code; with it the sender is connected and waits."""
         return self.sender.wait_for(r"Wormhole code is: (\S+)")[1]
 
     def receive(self) -> Program:
-        """Let somebody come for it."""
+        """Start the receiver."""
         self.receiver = wormhole(self._server, *_RECEIVE, self.code(), cwd=self._here)
         return self.receiver
 
     def assert_arrived(self) -> None:
-        """Both ends say so, and it is the same file."""
+        """Both ends succeeded, and the files are the same."""
         assert self.receiver is not None
         statuses = self.receiver.finish(), self.sender.finish()
         said = f"{self.sender.output}\n{self.receiver.output}\n{self._server.output}"
@@ -70,7 +70,7 @@ class Transfer:
         assert _digest(self._here / self._name) == _digest(self._there / self._name)
 
     def end(self) -> None:
-        """Whatever has become of it."""
+        """End both programs, in any state."""
         for program in (self.sender, self.receiver):
             if program is not None:
                 program.end()
@@ -125,7 +125,7 @@ def test_nothing_is_lost(server: Activated, tmp_path: Path) -> None:
 
 
 def test_what_systemd_hears(tmp_path: Path, ear: Ear) -> None:
-    """It is told of readiness, of each turn of the watchdog, of a reload, of the way out and its length."""
+    """systemd is notified of readiness, of a reload, of the stop and its length, and by the watchdog."""
     server = Activated(f"sqlite:///{tmp_path / 'server.db'}", ear, "--shutdown-timeout=7")
     server.watchdog_seconds = 0.2
     try:
@@ -139,7 +139,7 @@ def test_what_systemd_hears(tmp_path: Path, ear: Ear) -> None:
         server.begin_to_stop()
         message = ear.wait_for("STOPPING=1")
         assert "EXTEND_TIMEOUT_USEC=22000000" in message
-        ear.wait_for("STATUS=Stopping: pairs that may finish, within 7 s: 1.")
+        ear.wait_for("STATUS=Stopping: waiting up to 7 s for pairs to finish: 1.")
         beats = len([each for each in ear.messages if each == ["WATCHDOG=1"]])
         ear.wait_for("WATCHDOG=1", beats + 2)
         one.close()
@@ -150,7 +150,7 @@ def test_what_systemd_hears(tmp_path: Path, ear: Ear) -> None:
 
 
 def test_a_socket_that_is_missing(tmp_path: Path, ear: Ear) -> None:
-    """A name that no socket has: one line that says so."""
+    """An endpoint whose name no socket has is an error in one line."""
     server = Activated(
         f"sqlite:///{tmp_path / 'server.db'}", ear, "--transit=systemd:domain=INET:name=relay"
     )

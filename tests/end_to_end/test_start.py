@@ -4,7 +4,9 @@ The ways to start the server, and what an operator reads when it cannot start.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -18,6 +20,8 @@ import pytest
 from tests.end_to_end.processes import BIN, LOOPBACK, WAYS, Program, Server, serving
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import STORES, database
+from tests.end_to_end.terminals import CTRL_C, terminal
+from wormhole_server.version import VERSION
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -35,13 +39,14 @@ def test_every_way_serves(way: str, tmp_path: Path) -> None:
         assert server.metrics()["wormhole_rendezvous_connections_total"] == 1
         # twist and twistd end by the signal that stopped them, as Twisted has it.
         assert server.stop(signal.SIGTERM) == (0 if way == "run" else -signal.SIGTERM)
+        assert "Ready. On the other machine: wormhole " in server.output
         assert "Traceback" not in server.output
     finally:
         server.kill()
 
 
 def _fails(arguments: Sequence[str], status: int) -> str:
-    """The one line of a server that does not start."""
+    """Run a server that cannot start; returns its one line."""
     program = Program([str(BIN / "wormhole-server"), *arguments])
     try:
         assert program.finish() == status, program.output
@@ -66,7 +71,7 @@ def _flags(database: Path) -> list[str]:
 
 @pytest.mark.parametrize("door", ["rendezvous", "transit", "metrics"])
 def test_port_in_use(door: str, tmp_path: Path) -> None:
-    """Says which port and what to do; a database is not made, and one that is there is not changed."""
+    """A port in use is named with what to do; no database is created or changed."""
     old = tmp_path / "old.db"
     with serving(f"sqlite:///{old}"):
         pass
@@ -76,6 +81,7 @@ def test_port_in_use(door: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     before = old.read_bytes()
+    files = sorted(each.name for each in tmp_path.iterdir())
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         for path in (old, tmp_path / "new.db"):
@@ -85,11 +91,11 @@ def test_port_in_use(door: str, tmp_path: Path) -> None:
             assert "in use" in line
             assert f"give --{door} another port" in line
     assert old.read_bytes() == before
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["old.db"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == files
 
 
 def test_delay(tmp_path: Path) -> None:
-    """A server that cannot start does not wait for load balancers, which have never seen it."""
+    """A server that cannot start does not wait for load balancers."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         there = LOOPBACK.format(taken.getsockname()[1])
         flags = [*_flags(tmp_path / "server.db"), f"--rendezvous={there}", "--shutdown-delay=1h"]
@@ -125,12 +131,12 @@ def test_database_of_somebody_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["missing/server.db", "."])
 def test_database_that_cannot_be(where: str, tmp_path: Path) -> None:
-    """A directory that is not there, or a file that is none: one line."""
+    """A missing directory, or a directory in place of the file, is one line."""
     assert "database" in _fails(_flags(tmp_path / where), 1)
 
 
 def test_database_that_does_not_answer() -> None:
-    """PostgreSQL that is not there: one line, without the password."""
+    """A PostgreSQL server that does not answer is one line, without the password."""
     anywhere = LOOPBACK.format(0)
     url = "postgresql+psycopg://me:secret@127.0.0.1:1/db"
     line = _fails(
@@ -139,6 +145,7 @@ def test_database_that_does_not_answer() -> None:
             f"--rendezvous={anywhere}",
             f"--transit={anywhere}",
             "--metrics=none",
+            "--database-wait=0",
             f"--database={url}",
         ],
         1,
@@ -148,7 +155,7 @@ def test_database_that_does_not_answer() -> None:
 
 
 def test_configuration_is_checked_without_starting(tmp_path: Path) -> None:
-    """`config check` tells everything at once, names the nearest option, and makes nothing."""
+    """`config check` lists all problems, suggests the nearest option, and creates nothing."""
     config = tmp_path / "server.toml"
     config.write_text('databse = "sqlite:///x.db"\nnameplate-expiry = "soon"\nmotd = "hi"\n')
     program = Program(
@@ -162,16 +169,15 @@ def test_configuration_is_checked_without_starting(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["server.toml"]
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_several_start_at_once(store: str, tmp_path: Path) -> None:
-    """Several instances that start on one empty database make its tables once, and all serve."""
-    with database(store, tmp_path) as url:
+def test_several_start_at_once(tmp_path: Path) -> None:
+    """Several instances that start on one empty database create its tables once, and all serve."""
+    with database("postgres", tmp_path) as url:
         servers = [Server(url) for _ in range(3)]
         programs = [Program(server.command_line()) for server in servers]
         try:
             for program in programs:
                 program.wait_for("Ready")
-            made = [program for program in programs if "made the tables" in program.output]
+            made = [program for program in programs if "created the tables" in program.output]
             assert len(made) == 1, [program.output for program in programs]
         finally:
             for program in programs:
@@ -180,7 +186,7 @@ def test_several_start_at_once(store: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("store", STORES)
 def test_expires_what_nobody_uses(store: str, tmp_path: Path) -> None:
-    """What has no client expires, what has one does not, and a nameplate lives while its mailbox does."""
+    """Unused nameplates and mailboxes expire; a nameplate lives as long as its mailbox is used."""
     short = ("--nameplate-expiry=1", "--mailbox-expiry=1", "--expiry-interval=1")
     with database(store, tmp_path) as url, serving(url, *short) as server:
         with Session(server.relay_url, "gone") as gone:
@@ -197,10 +203,51 @@ def test_expires_what_nobody_uses(store: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["run", "--help"], ["config", "show"]])
 def test_reader_that_has_enough(words: Sequence[str]) -> None:
-    """Who reads only the beginning, as `head` does, is told of no error."""
+    """A reader that closes the pipe early, as `head` does, causes no error message."""
     read, write = os.pipe()
     os.close(read)
     with open(write, "wb") as closed:
         command = [str(BIN / "wormhole-server"), *words]
         done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_terminal(tmp_path: Path) -> None:
+    """On a terminal the server shows what can be done; none of its lines is Twisted's own."""
+    with terminal([str(BIN / "wormhole-server"), *_flags(tmp_path / "server.db")]) as shown:
+        send = shown.wait_for(
+            r"  Send +(wormhole --relay-url=ws://127\.0\.0\.1:\d+/v1 .*) send FILE\r"
+        )
+        for line in (
+            rf"  Receive +{re.escape(send[1])} receive",
+            r"  Web page +http://127\.0\.0\.1:\d+/\r",
+            r"  Status +http://127\.0\.0\.1:\d+/status",
+            r"  Metrics +http://127\.0\.0\.1:\d+/metrics",
+            r"  Stop +Ctrl-C",
+            r"Database: created the tables",
+        ):
+            shown.wait_for(line)
+        shown.type(CTRL_C)
+        assert shown.finish() == 0
+    assert "Ready." not in shown.output
+    assert shown.output.startswith(f"Ready: wormhole-server {VERSION}\r\n")
+    assert not re.search("twisted|log_legacy", shown.output)
+
+
+def test_json_log(tmp_path: Path) -> None:
+    """With --log-format=json each line is an object, on a terminal and where the server cannot start."""
+    flags = [*_flags(tmp_path / "server.db"), "--log-format=json"]
+    with terminal([str(BIN / "wormhole-server"), *flags]) as shown:
+        shown.wait_for("Database: created")
+        shown.process.send_signal(signal.SIGTERM)
+        assert shown.finish() == 0
+    records = [json.loads(line) for line in shown.output.splitlines()]
+    assert records[0]["message"].startswith("Ready. On the other machine: wormhole ")
+    assert records[-1]["message"] == "Stopping."
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        there = LOOPBACK.format(taken.getsockname()[1])
+        program = Program([str(BIN / "wormhole-server"), *flags, f"--transit={there}"])
+        assert program.finish() == 1
+    record = json.loads(program.output)
+    assert (record["level"], record["logger"]) == ("error", "wormhole-server")
+    assert "in use" in record["message"]

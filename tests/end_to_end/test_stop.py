@@ -1,22 +1,24 @@
 """
-The way out: pairs in the relay finish or are cut, `/readyz` says what goes on, a second signal is obeyed.
+The shutdown: pairs in the relay finish or are closed, `/readyz` responds 503, and a second signal hurries.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
-from contextlib import closing
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 
-from tests.end_to_end.processes import WAYS, Server, serving, until
+from tests.end_to_end.processes import WAYS, Program, Server, serving, until
 from tests.end_to_end.relay_peers import Peer, pair
 from tests.end_to_end.sessions import Session
 
-_FINISH = "pairs that may finish"
+_FINISH = "for pairs to finish"
 
 
 def _database(where: Path) -> str:
@@ -30,7 +32,7 @@ def _begin_to_stop(server: Server) -> None:
 
 
 def test_a_pair_finishes(tmp_path: Path) -> None:
-    """A pair goes on, one who waits is sent away, nobody new comes to the relay, and /readyz says 503."""
+    """A pair goes on, a waiting connection is closed, no other is accepted, and /readyz says 503."""
     with serving(_database(tmp_path)) as server:
         first, second = pair(server.transit_port)
         alone = Peer(server.transit_port, "b", "1")
@@ -64,7 +66,7 @@ def test_a_pair_finishes(tmp_path: Path) -> None:
 
 
 def test_a_pair_is_cut_at_the_deadline(tmp_path: Path) -> None:
-    """A pair that does not end by itself is cut when its time is over; what was sent has arrived."""
+    """A pair that does not finish is closed at the deadline; what was sent has arrived."""
     with serving(_database(tmp_path), "--shutdown-timeout=1") as server:
         first, second = pair(server.transit_port)
         _begin_to_stop(server)
@@ -76,11 +78,11 @@ def test_a_pair_is_cut_at_the_deadline(tmp_path: Path) -> None:
         second.close()
         assert server.program is not None
         assert server.program.finish() == 0
-        assert "did not finish in time and are cut: 1" in server.output
+        assert "closing pairs that did not finish in time: 1" in server.output
 
 
 def test_no_time_at_all(tmp_path: Path) -> None:
-    """With 0 pairs are cut at once."""
+    """With a timeout of 0 pairs are closed at once."""
     with serving(_database(tmp_path), "--shutdown-timeout=0") as server:
         first, second = pair(server.transit_port)
         server.program.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
@@ -92,9 +94,26 @@ def test_no_time_at_all(tmp_path: Path) -> None:
         assert _FINISH not in server.output
 
 
+def test_records_of_cut_pairs(tmp_path: Path) -> None:
+    """A pair that is cut at the stop leaves its records, even if its peers stay."""
+    with serving(_database(tmp_path), "--shutdown-timeout=0") as server:
+        first, second = pair(server.transit_port)
+        first.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                first.socket.send(bytes(1 << 20))
+        assert server.stop(signal.SIGTERM) == 0
+        first.close()
+        second.close()
+        assert "records of the relay are lost" not in server.output
+    with closing(sqlite3.connect(tmp_path / "server.db")) as connection:
+        rows = connection.execute("SELECT mood FROM relay_usage").fetchall()
+    assert len(rows) == 2
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_second_signal(way: str, tmp_path: Path) -> None:
-    """A second signal ends what would have taken an hour; what has been answered is in the database."""
+    """A second signal ends a stop of an hour at once; what was answered is in the database."""
     flags = ("--shutdown-timeout=1h", "--shutdown-spread=1h")
     server = Server(_database(tmp_path), *flags, command=WAYS[way])
     try:
@@ -108,7 +127,7 @@ def test_second_signal(way: str, tmp_path: Path) -> None:
             _begin_to_stop(server)
             expected = 0 if way == "run" else -signal.SIGTERM
             assert server.stop(signal.SIGTERM) == expected
-        assert "Leaving at once." in server.output
+        assert "Stopping now: all connections are dropped." in server.output
         assert "Traceback" not in server.output
         first.close()
         second.close()
@@ -123,8 +142,30 @@ def test_second_signal(way: str, tmp_path: Path) -> None:
         server.kill()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("file", ["config", "deny-list"])
+@pytest.mark.parametrize("way", WAYS)
+def test_signal_during_the_start(
+    way: str, file: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """A signal before the reactor runs ends the process at once, without a traceback."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = Server(_database(tmp_path), f"--{file}={pipe}", command=WAYS[way]).command_line()
+    program = Program(command)
+    try:
+        # Opening the pipe waits until the server opens it to read the file, for which it waits then.
+        with pipe.open("w"):
+            program.process.send_signal(number)
+            # Commands of our own end as a shell reports the signal.
+            assert program.finish() in (-number, 128 + number)
+        assert "Traceback" not in program.output
+    finally:
+        program.end()
+
+
 def test_delay(tmp_path: Path) -> None:
-    """For the delay all ports stay open, and only /readyz tells."""
+    """For the delay all ports stay open, and only /readyz changes."""
     with serving(_database(tmp_path), "--shutdown-delay=1h") as server:
         server.program.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
         server.program.wait_for("Stopping in 3600 s")  # type: ignore[union-attr]
@@ -138,7 +179,7 @@ def test_delay(tmp_path: Path) -> None:
 
 
 def test_clients_are_told_one_after_the_other(tmp_path: Path) -> None:
-    """With a spread some are told to go while others still are served."""
+    """With a spread some clients are told to leave while others are still served."""
     with serving(_database(tmp_path), "--shutdown-spread=1h") as server:
         sessions = [Session(server.relay_url, f"side-{number}") for number in range(300)]
         try:

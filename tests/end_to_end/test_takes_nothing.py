@@ -46,12 +46,12 @@ def test_no_write_succeeds(tmp_path: Path) -> None:
         with _no_write_succeeds(server):
             for _ in range(20):
                 refused(session, "add", phase="0", body="ff")
-                assert "takes nothing" in not_ready(server)
+                assert "accepts no writes" in not_ready(server)
         session.ask("add", "message", phase="last", body="01")
         assert "ready" in server.get("/readyz")
         server.kill()
-        assert server.output.count("does not take what it is given") == 1, server.output
-        assert server.output.count("takes what it is given again") == 1
+        assert server.output.count("refuses writes") == 1, server.output
+        assert server.output.count("accepts writes again") == 1
         assert "Traceback" not in server.output
         server.start()
         with Session(server.relay_url, "a") as again:
@@ -71,12 +71,12 @@ def test_moved_away(tmp_path: Path) -> None:
             refused(session, "add", phase="0", body="ff")
         path.touch()
         refused(session, "add", phase="0", body="ff")
-        assert "takes nothing" in not_ready(server)
+        assert "accepts no writes" in not_ready(server)
         aside.rename(path)
         session.ask("add", "message", phase="last", body="01")
         assert "ready" in server.get("/readyz")
         server.kill()
-        assert server.output.count("has been moved or deleted; put it back") == 1, server.output
+        assert server.output.count("The database refuses writes") == 1, server.output
         server.start()
         with Session(server.relay_url, "a") as again:
             again.send("open", mailbox="box")
@@ -118,7 +118,7 @@ def test_postgres_read_only_at_the_start(postgres: StoppablePostgres) -> None:
     _read_only(postgres, "off")
     with serving(postgres.url) as server:
         assert server.program is not None
-        server.program.wait_for("made the tables")
+        server.program.wait_for("created the tables")
 
 
 def test_postgres_read_only_while_running(postgres: StoppablePostgres) -> None:
@@ -133,5 +133,5 @@ def test_postgres_read_only_while_running(postgres: StoppablePostgres) -> None:
         _read_only(postgres, "off")
         assert session.next("message")["body"] == "01"
         wait_until_ready(server)
-        assert server.output.count("the database has gone") <= 2, server.output
+        assert server.output.count("The database is unavailable") <= 2, server.output
         assert "Traceback" not in server.output

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.project.markdown import FILES, ROOT, blocks, spans
-from wormhole_client.options import parser
+from wormhole_client.commands.options import make_parser
 from wormhole_server.cli import COMMANDS
-from wormhole_server.options import CommandOptions, ServerOptions
+from wormhole_server.config.command_line import known_flags
 
 # What happened is told in the words of its time.
 DOCUMENTS = [file for file in FILES if file.name != "CHANGELOG.md"]
@@ -22,6 +22,8 @@ DOCUMENTS = [file for file in FILES if file.name != "CHANGELOG.md"]
 OF_OTHERS = {"migrating.md"}
 FOREIGN = {
     "--nodaemon",  # twistd
+    "--relay-server",  # wormhole-rs
+    "--rendezvous-server",  # wormhole-rs
 }
 
 # What may stand before a command that is ours.
@@ -46,26 +48,28 @@ def _server_flags(words: list[str]) -> set[str] | None:
     for command in COMMANDS:
         path = command.words.split()
         if words[: len(path)] == path:
-            return set(CommandOptions(command)._known_flags)
+            return set(known_flags(command.parameters))
     return None
 
 
-def _client_parsers() -> dict[str, argparse.ArgumentParser]:
+def client_parsers() -> dict[str, argparse.ArgumentParser]:
     (choice,) = [
-        action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
+        action
+        for action in make_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
     ]
     return dict(choice.choices)
 
 
 def _client_flags(words: list[str]) -> set[str] | None:
     """The same of the client's."""
-    command = _client_parsers().get(words[0]) if words else None
+    command = client_parsers().get(words[0]) if words else None
     return None if command is None else set(command._option_string_actions)
 
 
 def _every_flag() -> set[str]:
-    of_server = (CommandOptions(command)._known_flags for command in COMMANDS)
-    of_client = (each._option_string_actions for each in _client_parsers().values())
+    of_server = (known_flags(command.parameters) for command in COMMANDS)
+    of_client = (each._option_string_actions for each in client_parsers().values())
     return FOREIGN.union(*of_server, *of_client)
 
 
@@ -92,7 +96,7 @@ def _wrong(code: str) -> Iterator[str]:
                 f"{flag}: {match[0].strip()}" for flag in _FLAG.findall(rest) if flag not in flags
             )
     for match in _TWIST.finditer(code):
-        known = set(ServerOptions()._known_flags)
+        known = set(known_flags())
         yield from (flag for flag in _FLAG.findall(match[1]) if flag not in known)
 
 

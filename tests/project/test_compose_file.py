@@ -1,5 +1,5 @@
 """
-`docker-compose.yml` against what it repeats: the settings, the HAProxy file, the example of `.env`.
+The compose files against what they repeat: the settings, the HAProxy file, the example of `.env`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ import json
 import re
 from pathlib import Path
 
-from wormhole_server.settings import OPTIONS
+from wormhole_server.config.settings import OPTIONS
 
 PROJECT = Path(__file__).parents[2]
-COMPOSE = (PROJECT / "docker-compose.yml").read_text()
+COMPOSE = "".join(
+    (PROJECT / name).read_text() for name in ("docker-compose.yml", "docker-compose.override.yml")
+)
 EXAMPLE = (PROJECT / ".env.example").read_text()
 # The file itself says these, and what an operator sets comes second.
 SAID = {"WORMHOLE_SERVER_DATABASE", "WORMHOLE_SERVER_METRICS"}
@@ -52,7 +54,7 @@ def test_example() -> None:
     explained = dict(re.findall(r"^#(\w+)=(.*)$", EXAMPLE, re.MULTILINE))
     own = {name for name in used if not name.startswith("WORMHOLE_SERVER_")}
     assert {name for name in explained if not name.startswith("WORMHOLE_SERVER_")} == (
-        own | {"COMPOSE_PROFILES"}
+        own | {"COMPOSE_FILE", "COMPOSE_PROFILES"}
     )
     for name in explained.keys() & used.keys():
         if name.endswith("_IMAGE"):
@@ -77,7 +79,7 @@ def test_base() -> None:
 def test_pinned() -> None:
     """No image is whatever is the newest."""
     images = re.findall(r"_IMAGE:-([^}]+)\}", COMPOSE)
-    assert len(set(images)) == 7
+    assert len(set(images)) == 8
     for image in images:
         assert re.search(r":(v?\d+\.\d+\.\d+.*|\d+\.\d+-.*|local)$", image), image
 

@@ -10,15 +10,21 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
-from rendezvous import messages
 from rendezvous.errors import ErrorKind
-from rendezvous.ledger import Ledger
-from rendezvous.server import Rendezvous
+from rendezvous.ledger.ledger import Ledger
+from rendezvous.protocol import envelope, replies
 from tests.project.markdown import FILES, ROOT, spans, text_of
-from transit_relay.handshake import Refusal
-from transit_relay.observer import Mood
-from wormhole_server.admission import Admissions, ConnectionLimits
-from wormhole_server.metrics import Metrics
+from tests.rendezvous.servers import make_rendezvous
+from tests.schedulers import make_scheduler
+from transit_relay.handshake import HandshakeRefusal
+from transit_relay.observer import RelayMood
+from wormhole_limits.bounds import BoundObserver
+from wormhole_server.listening.limiter import (
+    ConnectionLimiter,
+    ConnectionLimits,
+    ConnectionObserver,
+)
+from wormhole_server.metrics.registry import Metrics
 
 PROTOCOL = ROOT / "docs" / "protocol.md"
 
@@ -49,19 +55,20 @@ def test_errors(kind: ErrorKind) -> None:
 def test_relay_words() -> None:
     """It has every word of the relay's, and every mood."""
     said = set(spans(PROTOCOL))
-    for refusal in Refusal:
+    for refusal in HandshakeRefusal:
         assert refusal.value.decode().replace("\n", "\\n") in said
-    assert {mood.value for mood in Mood} <= said
+    assert {mood.value for mood in RelayMood} <= said
 
 
 def test_limits() -> None:
     """It has the limits that no setting has."""
     text = text_of(PROTOCOL)
     for limit in (
-        f"{messages.MAX_IDENTIFIER_BYTES} bytes",
-        f"{messages.MAX_LABEL_BYTES} bytes",
-        f"{messages.MAX_LIST_BYTES // 1024} KiB",
-        f"{messages.MAX_ORIG_BYTES // 1024} KiB",
+        f"{envelope.MAX_IDENTIFIER_BYTES} bytes",
+        f"{envelope.MAX_LABEL_BYTES} bytes",
+        f"{replies.MAX_SHORT_LIST_BYTES // 1024} KiB",
+        f"{replies.MAX_LIST_BYTES // 1024} KiB",
+        f"{replies.MAX_ORIG_BYTES // 1024} KiB",
     ):
         assert limit in text
 
@@ -69,9 +76,10 @@ def test_limits() -> None:
 def _metrics() -> Metrics:
     """All there are in a server."""
     metrics, clock = Metrics("0"), Clock()
-    ledger = Ledger(clock)
-    metrics.rendezvous.watch(ledger.backlog, Rendezvous(clock, ledger, metrics.rendezvous))
-    metrics.connections.watch(Admissions(ConnectionLimits(None, None)))
+    ledger = Ledger(make_scheduler(clock))
+    metrics.rendezvous.watch(ledger.backlog, make_rendezvous(clock, ledger, metrics.rendezvous))
+    limits = ConnectionLimits(None, None, None)
+    metrics.connections.watch(ConnectionLimiter(limits, ConnectionObserver(), BoundObserver()))
     return metrics
 
 

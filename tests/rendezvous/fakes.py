@@ -1,5 +1,5 @@
 """
-What stands in for the world in tests of the rendezvous server: wires, threads, who counts, who runs batches.
+What stands in for the world in tests of the rendezvous server: transports, threads, counters, runners.
 
 None of these replaces a part of the server that is under test: each is at its edge.
 """
@@ -19,12 +19,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from rendezvous.errors import ErrorKind
-from rendezvous.frames import PING
-from rendezvous.ledger import Job
-from rendezvous.messages import CommandKind
-from rendezvous.moods import Mood
-from rendezvous.observer import DropReason
+from rendezvous.ledger.queue import Job
+from rendezvous.observer import DropReason, RendezvousObserver
+from rendezvous.protocol.conversation import CommandKind
+from rendezvous.protocol.moods import Mood, Retired
 from tests.rendezvous.stores import Store
+from wormhole_websocket.frames import ping_frame
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class Reactor(Clock):
         return cast("T", outcome[0])
 
 
-class Recorder:
+class Recorder(RendezvousObserver):
     """An observer that remembers."""
 
     def __init__(self) -> None:
@@ -104,7 +104,9 @@ class Recorder:
         self.errors: list[ErrorKind] = []
         self.nameplates: list[Mood] = []
         self.mailboxes: list[Mood] = []
+        self.web_clients: list[Mood] = []
         self.batches: list[int] = []
+        self.commit_seconds: list[float] = []
         self.answers: list[float] = []
         self.deliveries: list[float] = []
         self.counts: Counter[str] = Counter()
@@ -136,14 +138,18 @@ class Recorder:
     def caught_up(self) -> None:
         self.counts["caught_up"] += 1
 
-    def nameplate_retired(self, mood: Mood) -> None:
-        self.nameplates.append(mood)
+    def retired(self, retired: Retired) -> None:
+        if retired.nameplate is not None:
+            self.nameplates.append(retired.nameplate)
+        if retired.mailbox is not None:
+            self.mailboxes.append(retired.mailbox)
 
-    def mailbox_retired(self, mood: Mood) -> None:
-        self.mailboxes.append(mood)
+    def web_client_closed(self, mood: Mood) -> None:
+        self.web_clients.append(mood)
 
     def batch_committed(self, operations: int, seconds: float) -> None:
         self.batches.append(operations)
+        self.commit_seconds.append(seconds)
 
     def batch_failed(self) -> None:
         self.counts["batch_failed"] += 1
@@ -155,11 +161,27 @@ class Recorder:
         self.counts["internal_error"] += 1
 
 
+class FailingObserver(RendezvousObserver):
+    """Raises whatever is reported to it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name.startswith("_"):
+            return found
+
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        fail.__name__ = name
+        return fail
+
+
 class HeldRunner:
     """A runner that holds every batch until the test lets it go; operations get no transaction."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[Sequence[Job], Callable[[], object]]] = []
+        self.waiting_stopped = False
         self.stopped = False
 
     def run(self, jobs: Sequence[Job], done: Callable[[], object]) -> None:
@@ -176,11 +198,12 @@ class HeldRunner:
                 job.fail(error)
         done()
 
-    def hurry(self) -> None:
-        """See `Runner.hurry`."""
+    def stop_waiting(self) -> None:
+        """See `Runner.stop_waiting`."""
+        self.waiting_stopped = True
 
-    def stop(self) -> None:
-        """See `Runner.stop`."""
+    def close(self) -> None:
+        """See `Runner.close`."""
         self.stopped = True
 
 
@@ -225,14 +248,14 @@ class StoreRunner:
         if waiting is not None:
             waiting()
 
-    def hurry(self) -> None:
-        """See `Runner.hurry`."""
+    def stop_waiting(self) -> None:
+        """See `Runner.stop_waiting`."""
 
-    def stop(self) -> None:
-        """See `Runner.stop`."""
+    def close(self) -> None:
+        """See `Runner.close`."""
 
 
-class FakeWire:
+class FakeTransport:
     """A client's end: takes frames apart, and remembers what was asked of it."""
 
     def __init__(self) -> None:
@@ -240,30 +263,34 @@ class FakeWire:
         self.dropped: list[bool] = []
         self.paused = False
 
+    def serve(self, units: int) -> bool:
+        """See `FrameTransport.serve`."""
+        return False
+
     def write(self, frame: bytes) -> None:
-        """See `Wire.write`."""
+        """See `FrameTransport.write`."""
         self.frames.append(frame)
 
     def pause(self) -> None:
-        """See `Wire.pause`."""
+        """See `FrameTransport.pause`."""
         self.paused = True
 
     def resume(self) -> None:
-        """See `Wire.resume`."""
+        """See `FrameTransport.resume`."""
         self.paused = False
 
     def drop(self, *, flush: bool) -> None:
-        """See `Wire.drop`."""
+        """See `FrameTransport.drop`."""
         self.dropped.append(flush)
 
     @property
     def pings(self) -> int:
         """WebSocket pings since the last look."""
-        return self.frames.count(PING)
+        return self.frames.count(ping_frame())
 
     def heard(self) -> list[dict[str, Any]]:
         """The messages that have come since the last `take`."""
-        return [json.loads(payload_of(frame)) for frame in self.frames if frame != PING]
+        return [json.loads(payload_of(frame)) for frame in self.frames if frame != ping_frame()]
 
     def take(self) -> list[dict[str, Any]]:
         """The messages that have come since the last `take`, this one included."""

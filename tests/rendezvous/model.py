@@ -136,6 +136,10 @@ class Model:
             "body": said["body"],
             "id": said["id"],
         }
+        for stored in box.messages:
+            if all(stored[key] == message[key] for key in ("side", "phase", "body")):
+                client.heard.append(stored)
+                return
         box.messages.append(message)
         for other in self.connections:
             if other.listens and (other.app, other.mailbox) == (client.app, client.mailbox):
@@ -173,7 +177,11 @@ class Model:
                 self.retired_plates += 1
 
     def _list(self, client: Connection, said: Frame, _: object) -> None:
-        names = sorted(name for app, name in self.plates if app == client.app)
+        names = sorted(
+            name
+            for (app, name), plate in self.plates.items()
+            if app == client.app and len(plate.released) == 1
+        )
         client.heard.append({"type": "nameplates", "nameplates": names})
 
 

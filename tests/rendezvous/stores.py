@@ -13,14 +13,15 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.database import open_engine
 from rendezvous.errors import Refusal
-from rendezvous.schema import metadata
-from rendezvous.statements import Transaction
+from rendezvous.ledger.transaction import Transaction
+from rendezvous.rules.schema import metadata
 from tests.databases import new_postgres_url, sqlite_url
 
 T = TypeVar("T")
@@ -82,6 +83,29 @@ class Store:
             self._proxy.close()
 
 
+class ContendedTransaction(Transaction):
+    """
+    A transaction beside others that hold some keys.
+
+    :param is_held: tells whether another one holds a key.
+    """
+
+    __slots__ = ("_is_held",)
+
+    def __init__(self, tx: Transaction, is_held: Callable[[str], bool]) -> None:
+        super().__init__(tx._cursor, tx._dialect)
+        self._is_held = is_held
+
+    @property
+    def exclusive(self) -> bool:
+        """See `Transaction`."""
+        return False
+
+    def try_lock(self, key: str) -> bool:
+        """See `Transaction`."""
+        return not self._is_held(key)
+
+
 class StoreCase(SynchronousTestCase):
     """A case with a database."""
 
@@ -116,6 +140,7 @@ class OnSqlite:
         return engine
 
 
+@pytest.mark.processes
 class OnPostgres:
     """Runs a case on a real PostgreSQL."""
 

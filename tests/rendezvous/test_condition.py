@@ -5,14 +5,21 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from rendezvous import schema
-from rendezvous.condition import Condition
+from rendezvous.condition import DatabaseCondition
 from rendezvous.errors import LedgerUnavailable
-from rendezvous.ledger import Ledger
+from rendezvous.ledger.ledger import Ledger
+from rendezvous.observer import RendezvousObserver
+from rendezvous.rules import schema
 from tests.rendezvous.fakes import StoreRunner
+from tests.rendezvous.servers import make_rendezvous
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
+from tests.schedulers import make_scheduler
 
 DAY = 86400.0
+
+
+def _refuse(_: object) -> None:
+    raise LedgerUnavailable
 
 
 class ReadOnlyRunner(StoreRunner):
@@ -42,9 +49,9 @@ class ConditionRules(StoreCase):
         self.clock = Clock()
         self.clock.advance(10 * DAY)
         self.runner = ReadOnlyRunner(self.store)
-        self.ledger = Ledger(self.clock)
+        self.ledger = Ledger(make_scheduler(self.clock))
         self.ledger.open([self.runner])
-        self.condition = Condition(self.clock, self.ledger)
+        self.condition = DatabaseCondition(self.clock, self.ledger)
 
     def check(self) -> Deferred[None]:
         """Ask, and let the ledger work."""
@@ -76,23 +83,58 @@ class ConditionRules(StoreCase):
         self.failureResultOf(self.check())
 
     def test_clock_set_back(self) -> None:
-        """A clock that has been set back does not keep it from being tried."""
+        """A time of day that has been set back does not keep a write from being tried."""
+        day = [10 * DAY]
+        server = make_rendezvous(self.clock, self.ledger, RendezvousObserver(), day=lambda: day[0])
+        self.condition = server.condition
         self.successResultOf(self.check())
         self.runner.deny(True)
-        self.clock.rightNow -= DAY
+        day[0] -= DAY
+        self.clock.advance(60)
         self.failureResultOf(self.check())
 
+    def fail_operation(self) -> None:
+        """Somebody submits an operation that the database does not accept."""
+        self.runner.failure, self.runner.failures = LedgerUnavailable(), 1
+        submitted = self.ledger.submit(lambda _: None)
+        self.clock.advance(0)
+        self.failureResultOf(submitted, LedgerUnavailable)
+
     def test_after_a_refusal(self) -> None:
-        """When it has refused something it is tried each time, until it takes something again."""
+        """After a refused operation each check tries a write, until the database accepts one."""
         self.successResultOf(self.check())
         self.runner.deny(True)
-        self.condition.refused()
+        self.fail_operation()
         self.failureResultOf(self.check())
         self.failureResultOf(self.check())
         self.runner.deny(False)
         self.successResultOf(self.check())
         self.runner.deny(True)
         self.successResultOf(self.check())
+
+    def test_refusal_during_a_check(self) -> None:
+        """An operation that fails while a check writes is not forgotten with that check."""
+        asked = self.condition.check()
+        refused = self.ledger.submit(_refuse)
+        self.clock.advance(0)
+        self.successResultOf(asked)
+        self.failureResultOf(refused, LedgerUnavailable)
+        self.runner.deny(True)
+        self.failureResultOf(self.check())
+
+    def test_every_lane(self) -> None:
+        """A check fails if any lane does not answer."""
+        other = StoreRunner(self.store)
+        self.ledger.open([self.runner, other])
+        self.successResultOf(self.check())
+        other.failure, other.failures = LedgerUnavailable(), 1
+        self.failureResultOf(self.check(), LedgerUnavailable)
+
+    def test_read(self) -> None:
+        """A check that does not write asks the database all the same."""
+        self.successResultOf(self.check())
+        self.store.close()
+        self.failureResultOf(self.check())
 
     def test_away(self) -> None:
         """A database that does not answer is of no use."""
@@ -103,6 +145,12 @@ class ConditionRules(StoreCase):
 
 class ConditionOnSqlite(OnSqlite, ConditionRules):
     """On a SQLite file."""
+
+    def test_reaches_the_disk(self) -> None:
+        """A check that tries a write changes rows: one that touches none would not reach the disk."""
+        before = self.store._connection.total_changes
+        self.successResultOf(self.check())
+        self.assertEqual(self.store._connection.total_changes, before + 2)
 
 
 class ConditionOnPostgres(OnPostgres, ConditionRules):

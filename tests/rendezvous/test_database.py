@@ -5,16 +5,19 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 
+import pytest
 from sqlalchemy.exc import OperationalError
 from twisted.trial.unittest import SynchronousTestCase
 
-from rendezvous.database import open_engine, open_runners
-from rendezvous.ledger import Ledger
-from rendezvous.ledger_postgres import PostgresRunner
-from rendezvous.ledger_sqlite import SqliteRunner
-from rendezvous.schema import metadata
+from rendezvous.database import open_engine
+from rendezvous.ledger.ledger import Ledger
+from rendezvous.ledger.postgres import PostgresRunner
+from rendezvous.ledger.sqlite import SqliteRunner
+from rendezvous.rules.schema import metadata
 from tests.databases import drop_postgres, new_postgres_url, sqlite_url
 from tests.rendezvous.fakes import Reactor, Recorder
+from tests.rendezvous.servers import open_test_runners
+from tests.schedulers import make_scheduler
 
 
 class SqliteTests(SynchronousTestCase):
@@ -39,8 +42,8 @@ class SqliteTests(SynchronousTestCase):
         engine = open_engine(sqlite_url(self.directory))
         metadata.create_all(engine)
         reactor = Reactor()
-        ledger = Ledger(reactor)
-        (runner,) = open_runners(reactor, engine, Recorder())  # type: ignore[arg-type]
+        ledger = Ledger(make_scheduler(reactor))
+        (runner,) = open_test_runners(reactor, engine, Recorder())
         if not isinstance(runner, SqliteRunner):
             raise AssertionError(runner)
         ledger.open([runner])
@@ -53,9 +56,10 @@ class SqliteTests(SynchronousTestCase):
         """A file that cannot be opened is an error at once, before any client could be answered."""
         engine = open_engine(sqlite_url(self.directory + "/nowhere"))
         with self.assertRaises(sqlite3.Error):
-            open_runners(Reactor(), engine, Recorder())  # type: ignore[arg-type]
+            open_test_runners(Reactor(), engine, Recorder())
 
 
+@pytest.mark.processes
 class PostgresTests(SynchronousTestCase):
     """A PostgreSQL database."""
 
@@ -103,8 +107,8 @@ class PostgresTests(SynchronousTestCase):
         engine = open_engine(self.url)
         metadata.create_all(engine)
         reactor = Reactor()
-        runners = open_runners(reactor, engine, Recorder(), lanes=3)  # type: ignore[arg-type]
+        runners = open_test_runners(reactor, engine, Recorder(), lanes=3)
         self.assertEqual([type(runner) for runner in runners], [PostgresRunner] * 3)
-        ledger = Ledger(reactor)
+        ledger = Ledger(make_scheduler(reactor))
         ledger.open(runners)
         reactor.result(ledger.close())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.heartbeat import Heartbeat
+from rendezvous.observer import DropReason
+from tests.rendezvous.fakes import Recorder
 
 
 class Patient:
@@ -19,13 +23,15 @@ class Patient:
         self.slot = 7
         self.beats: list[float] = []
         self.ends: list[float] = []
+        self.reasons: list[DropReason] = []
 
-    def beat(self) -> None:
+    def ping(self) -> None:
         self.beats.append(round(self._clock.seconds()))
         if self._answers:
             self.heard = True
 
-    def flatline(self) -> None:
+    def give_up(self, reason: DropReason) -> None:
+        self.reasons.append(reason)
         self.ends.append(round(self._clock.seconds()))
 
 
@@ -35,8 +41,9 @@ class HeartbeatTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Start one that pings every 60 seconds."""
         self.clock = Clock()
-        self.heartbeat = Heartbeat(self.clock, 60.0, 120.0)
-        self.heartbeat.start()
+        self.observer = Recorder()
+        self.heartbeat = Heartbeat(self.clock, self.observer, 60.0, 120.0)
+        self.heartbeat.startService()
 
     def run_for(self, seconds: int) -> None:
         """Let time pass, second by second."""
@@ -89,29 +96,76 @@ class HeartbeatTests(SynchronousTestCase):
         for came, beat in enumerate(first):
             self.assertAlmostEqual(beat - came, 60, delta=1)
 
+    def test_many_at_once(self) -> None:
+        """Thousands that connect within a second are spread over the round; none waits for more than it."""
+        patients = [Patient(self.clock, answers=True) for _ in range(5000)]
+        for patient in patients:
+            self.heartbeat.add(patient)
+        self.run_for(60)
+        for minute in range(2):
+            self.run_for(60)
+            turns = Counter(patient.beats[minute] for patient in patients)
+            self.assertEqual(turns.total(), 5000)
+            self.assertLessEqual(max(turns.values()), 5000 // 60 + 1)
+
+    def test_room_is_reused(self) -> None:
+        """Connections that left count for nothing: the next ones have a whole interval again."""
+        for _ in range(3):
+            patients = [Patient(self.clock, answers=True) for _ in range(3000)]
+            for patient in patients:
+                self.heartbeat.add(patient)
+            for patient in patients:
+                self.heartbeat.remove(patient)
+                self.heartbeat.remove(patient)
+        few = [Patient(self.clock, answers=True) for _ in range(60)]
+        for patient in few:
+            self.heartbeat.add(patient)
+        self.run_for(60)
+        self.assertEqual(Counter(beat for each in few for beat in each.beats), {59: 10, 60: 50})
+
     def test_one_that_raises(self) -> None:
-        """A connection whose ping raises does not stop the timer."""
+        """A connection whose ping raises is dropped, logged and counted once; all others are pinged."""
 
         class Broken(Patient):
-            def beat(self) -> None:
+            def ping(self) -> None:
                 raise ZeroDivisionError
 
         broken = Broken(self.clock, answers=False)
-        self.heartbeat.add(broken)
-        with self.assertRaises(ZeroDivisionError):
-            self.run_for(61)
-        self.heartbeat.remove(broken)
-        patient = Patient(self.clock, answers=True)
-        self.heartbeat.add(patient)
-        self.run_for(62)
-        self.assertEqual(len(patient.beats), 1)
+        others = [Patient(self.clock, answers=True) for _ in range(8)]
+        for connection in (*others[:4], broken, *others[4:]):
+            self.heartbeat.add(connection)
+        self.run_for(181)
+        for other in others:
+            self.assertEqual((other.beats, other.ends), ([60, 120, 180], []))
+        self.assertEqual((broken.ends, broken.reasons), ([60], [DropReason.INTERNAL]))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.observer.counts["internal_error"], 1)
+
+    def test_one_that_cannot_be_dropped(self) -> None:
+        """A connection that raises when it is dropped keeps no other from being pinged or dropped."""
+
+        class Broken(Patient):
+            def give_up(self, reason: DropReason) -> None:
+                super().give_up(reason)
+                raise ZeroDivisionError
+
+        broken = [Broken(self.clock, answers=False) for _ in range(3)]
+        others = [Patient(self.clock, answers=True) for _ in range(8)]
+        for connection in (*others[:4], *broken, *others[4:]):
+            self.heartbeat.add(connection)
+        self.run_for(301)
+        for other in others:
+            self.assertEqual(len(other.beats), 5)
+        for each in broken:
+            self.assertEqual(each.reasons, [DropReason.SILENT, DropReason.INTERNAL])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
 
     def test_gone_while_it_is_pinged(self) -> None:
         """A ping that ends another connection of the same slot harms nobody."""
         other = Patient(self.clock, answers=True)
 
         class Ending(Patient):
-            def beat(inner) -> None:  # noqa: N805 - the test's own self is needed
+            def ping(inner) -> None:  # noqa: N805 - the test's own self is needed
                 self.heartbeat.remove(other)
                 self.heartbeat.remove(inner)
 
@@ -120,6 +174,14 @@ class HeartbeatTests(SynchronousTestCase):
         self.heartbeat.add(other)
         self.run_for(200)
         self.assertLessEqual(len(other.beats), 1)
+
+    def test_short_timeout(self) -> None:
+        """A timeout far below the interval drops a silent client at the next round."""
+        self.heartbeat.change(60.0, 10.0)
+        patient = Patient(self.clock, answers=False)
+        self.heartbeat.add(patient)
+        self.run_for(125)
+        self.assertEqual((patient.beats, patient.ends), ([60], [120]))
 
     def test_another_pace(self) -> None:
         """Who is connected goes over to the new pace at once."""
@@ -165,22 +227,22 @@ class HeartbeatTests(SynchronousTestCase):
     def test_another_pace_before_the_start(self) -> None:
         """A change alone starts nothing."""
         clock = Clock()
-        Heartbeat(clock, 60.0, 120.0).change(30.0, 120.0)
+        Heartbeat(clock, self.observer, 60.0, 120.0).change(30.0, 120.0)
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_stopped(self) -> None:
         """After the stop, which may come twice, no timer is left."""
-        self.heartbeat.stop()
-        self.heartbeat.stop()
+        self.heartbeat.stopService()
+        self.heartbeat.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_off(self) -> None:
         """An interval of 0 turns pings off; connections come and go as before."""
         clock = Clock()
-        heartbeat = Heartbeat(clock, 0.0, 120.0)
-        heartbeat.start()
+        heartbeat = Heartbeat(clock, self.observer, 0.0, 120.0)
+        heartbeat.startService()
         patient = Patient(clock, answers=False)
         heartbeat.add(patient)
         self.assertEqual(clock.getDelayedCalls(), [])
         heartbeat.remove(patient)
-        heartbeat.stop()
+        heartbeat.stopService()

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rendezvous.keys import lock_key, mailbox_key
-from rendezvous.messages import StoredMessage
-from rendezvous.requests import Page
+from rendezvous.ledger.keys import lock_key, mailbox_key
+from rendezvous.protocol.replies import StoredMessage
+from rendezvous.rules.messages import Page
 from rendezvous.subscriptions import Subscription, Subscriptions
 
 ADDRESS = ("app", "box")
@@ -37,7 +37,7 @@ class Listener:
         self.bodies: list[tuple[int, int]] = []
         self._tell_boxes = tell_boxes
         self.fetches: list[int] = []
-        self.subscription = Subscription(ADDRESS, self._deliver, self.fetches.append)
+        self.subscription = Subscription(ADDRESS, "a", self._deliver, self.fetches.append)
 
     def _deliver(self, due: Sequence[StoredMessage]) -> None:
         self.numbers.extend(each.number for each in due)
@@ -176,6 +176,83 @@ class SubscriptionTests(SynchronousTestCase):
         self.subscription.page(page(run(1, 2), 2, BOX + 1))
         self.expect([1, 2, 1, 2], [3, 1])
 
+    def test_new_mailbox(self) -> None:
+        """A mailbox whose row is not known yet, since it is new, needs no other page."""
+        self.subscription.page(page([], 0, 0))
+        self.subscription.stored(BOX, message(1))
+        self.expect([1], [])
+
+    def test_page_of_an_older_mailbox(self) -> None:
+        """A page that was read before the mailbox was created again changes nothing."""
+        self.subscription.page(page([], 0))
+        self.subscription.page(page(run(1, 5), 5, BOX - 1))
+        self.assertFalse(self.subscription.replaying)
+        self.expect([], [])
+
+    def test_page_of_an_older_mailbox_while_another_is_due(self) -> None:
+        """What was missing before the page of an older mailbox is still missing after it."""
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.announced(BOX, 3)
+        self.subscription.page(page(run(3, 9), 9, BOX - 1))
+        self.subscription.page(page(run(3, 3), 3))
+        self.expect([1, 2, 3], [3, 3])
+
+    def test_message_of_an_older_mailbox(self) -> None:
+        """The first message of an older mailbox is not taken for one of this mailbox."""
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.stored(BOX - 1, message(1))
+        self.subscription.stored(BOX, message(3))
+        self.expect([1, 2, 3], [])
+
+    def test_second_message_of_a_new_mailbox(self) -> None:
+        """A mailbox of which the second message is known first is read from its first."""
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.stored(BOX + 1, message(2))
+        self.expect([1, 2], [1])
+
+    def test_comes_back_unnoticed_at_once(self) -> None:
+        """The second message of the new mailbox is not taken for the one that was missing."""
+        self.subscription.page(page(run(1, 1), 1))
+        self.subscription.announced(BOX, 2)
+        self.subscription.page(page(run(2, 3), 3, BOX + 1))
+        self.expect([1], [2, 1])
+        self.subscription.page(page(run(1, 1), 1, BOX + 1))
+        self.expect([1, 1], [2, 1])
+
+    def test_empty_page_before_the_next_gap(self) -> None:
+        """An empty page counts towards the next one only if nothing was delivered in between."""
+        self.subscription.page(page([], 0))
+        for number in (1, 2):
+            self.subscription.announced(BOX, number)
+            self.subscription.page(page([], 0))
+            self.subscription.page(page(run(number, number), number))
+        self.expect([1, 2], [1, 1, 2, 2])
+
+    def test_announced_after_it_has_gone(self) -> None:
+        """A mailbox that was taken for gone is looked at twice again when it is announced."""
+        self.subscription.page(page(run(1, 2), 4))
+        for _ in range(2):
+            self.subscription.page(page([], 0))
+        self.subscription.announced(BOX, 3)
+        self.subscription.page(page([], 0))
+        self.expect([1, 2], [3, 3, 3, 3])
+
+    def test_comes_back_after_an_empty_page(self) -> None:
+        """An empty page of the old mailbox does not count against the new one."""
+        self.subscription.page(page(run(1, 2), 2))
+        self.subscription.announced(BOX, 3)
+        self.subscription.page(page([], 0))
+        self.subscription.page(page(run(3, 4), 4, BOX + 1))
+        self.expect([1, 2], [3, 3, 1])
+
+    def test_replay_that_never_comes(self) -> None:
+        """A replay whose pages stay empty is over, though they say that more follows."""
+        self.subscription.page(page([], 4))
+        self.assertTrue(self.subscription.replaying)
+        self.subscription.page(page([], 4))
+        self.assertFalse(self.subscription.replaying)
+        self.expect([], [1])
+
 
 class SubscriptionsTests(SynchronousTestCase):
     """All listeners, and all mailboxes with somebody present."""
@@ -223,13 +300,15 @@ class SubscriptionsTests(SynchronousTestCase):
     def test_announced(self) -> None:
         """What is announced concerns those who listen to the mailbox whose key it names."""
         other = Listener()
-        other.subscription = Subscription(("app", "other"), other._deliver, other.fetches.append)
+        other.subscription = Subscription(
+            ("app", "other"), "a", other._deliver, other.fetches.append
+        )
         other.subscription.page(page([], 0))
         self.subscriptions.subscribe(other.subscription)
         self.subscriptions.announced(lock_key(mailbox_key(*ADDRESS)), BOX, 1)
         self.subscriptions.announced(0, BOX, 1)
         self.assertEqual((self.listener.fetches, other.fetches), ([1], []))
-        self.assertEqual(set(self.subscriptions.listened()), {ADDRESS, ("app", "other")})
+        self.assertEqual(set(self.subscriptions.subscribed()), {ADDRESS, ("app", "other")})
 
     def test_present(self) -> None:
         """A mailbox has somebody present until as many have left as have come."""
@@ -249,7 +328,7 @@ class SubscriptionsTests(SynchronousTestCase):
         self.subscriptions.arrive(ADDRESS)
         self.subscriptions.leave(ADDRESS)
         self.subscriptions.unsubscribe(self.listener.subscription)
-        self.assertFalse(self.subscriptions._listeners)
+        self.assertFalse(self.subscriptions._by_address)
         self.assertFalse(self.subscriptions._by_key)
         self.assertFalse(self.subscriptions._present)
 

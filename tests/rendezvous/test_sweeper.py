@@ -1,4 +1,4 @@
-"""Tests of `rendezvous.sweeper` and the rules of `rendezvous.expiry`, on SQLite and on PostgreSQL alike."""
+"""Tests of `rendezvous.sweeper` and `rendezvous.rules.expiry`, on SQLite and on PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import attrs
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from rendezvous import expiry, mailboxes, schema
 from rendezvous.errors import LedgerUnavailable
-from rendezvous.ledger import Ledger
-from rendezvous.moods import Mood
-from rendezvous.statements import Transaction
+from rendezvous.ledger.ledger import Ledger
+from rendezvous.ledger.transaction import Transaction
+from rendezvous.protocol.moods import Mood, Retired
+from rendezvous.rules import expiry, mailboxes, messages, nameplates, retirement, schema
+from rendezvous.rules.sql.nameplates import Nameplate
+from rendezvous.rules.usage import Usage
+from rendezvous.sharing.disk import DiskReserve, DiskSpace
 from rendezvous.subscriptions import Subscriptions
-from rendezvous.sweeper import AskTime, Forget, Lifetimes, Sweeper
-from rendezvous.usage import Usage
+from rendezvous.sweeper import DatabaseTime, ForgetUsage, GiveBack, Sweeper
 from tests.rendezvous.fakes import Recorder, StoreRunner
+from tests.rendezvous.servers import LIFETIMES, LIMITS, USAGE, make_shares
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
+from tests.schedulers import make_scheduler
 
 APP = "app"
 HOUR, DAY = 3600.0, 86400.0
@@ -32,15 +36,17 @@ class SweeperCase(StoreCase):
     def setUp(self) -> None:
         """Start one."""
         super().setUp()
-        self.lifetimes = Lifetimes()
+        self.lifetimes = LIFETIMES
         self.clock = Clock()
         self.clock.advance(START)
         self.observer = Recorder()
         self.runner = StoreRunner(self.store)
         self.subscriptions = Subscriptions()
-        self.forgets: list[Forget] = []
-        self.ask_time: AskTime | None = None
-        self.ledger = Ledger(self.clock)
+        self.forgets: list[ForgetUsage] = []
+        self.database_time: DatabaseTime | None = None
+        self.shares = make_shares()
+        self.give_back: GiveBack | None = None
+        self.ledger = Ledger(make_scheduler(self.clock))
         self.ledger.open([self.runner])
         self.start_sweeper()
 
@@ -48,20 +54,23 @@ class SweeperCase(StoreCase):
         """With the lifetimes of now."""
         self.sweeper = Sweeper(
             self.clock,
+            self.clock.seconds,
             self.ledger,
             self.subscriptions,
-            Usage(),
+            USAGE,
             self.lifetimes,
             self.observer,
             self.forgets,
-            self.ask_time,
+            self.database_time,
+            self.shares,
+            self.give_back,
         )
-        self.sweeper.start()
+        self.sweeper.startService()
 
     def claim(self, name: str, side: str = "a") -> None:
         """Have a nameplate claimed, now; its mailbox is called after it."""
         now = self.clock.seconds()
-        self.store.run(lambda tx: mailboxes.claim(tx, APP, side, name, lambda: f"box {name}", now))
+        self.store.run(lambda tx: nameplates.claim(tx, APP, side, name, lambda: f"box {name}", now))
 
     def open(self, mailbox: str, count: int = 0) -> None:
         """Have a mailbox opened, now, with so many messages."""
@@ -70,7 +79,7 @@ class SweeperCase(StoreCase):
         def operation(tx: Transaction) -> None:
             mailboxes.open_mailbox(tx, APP, "a", mailbox, now)
             for number in range(count):
-                mailboxes.add(tx, APP, "a", mailbox, str(number), "", "null", now)
+                messages.add(tx, APP, "a", mailbox, str(number), "", "null", LIMITS.mailbox, now)
 
         self.store.run(operation)
 
@@ -130,6 +139,36 @@ class ExpiryRules(SweeperCase):
         self.assertEqual(self.boxes(), [])
         self.assertEqual(self.observer.mailboxes, [Mood.PRUNEY])
 
+    def test_accounts(self) -> None:
+        """What has expired, or was removed by another instance, counts for no address any more."""
+        accounts = self.shares.accounts
+        self.claim("7")
+        self.claim("8")
+        for name in "789":
+            accounts.take_mailbox(1, 0.0)
+            accounts.keep_mailbox(1, (APP, f"box {name}"), name)
+        self.pass_time(60)
+        self.assertEqual((accounts.nameplates(1), len(accounts)), (2, 2))
+        self.pass_time(HOUR + 180)
+        self.assertEqual((accounts.nameplates(1), len(accounts)), (0, 2))
+        self.pass_time(DAY)
+        self.assertEqual((accounts.stored(1), len(accounts)), (0, 0))
+
+    def test_space(self) -> None:
+        """Space is given back step by step after each sweep, all of it if the disk is nearly full."""
+        told = []
+
+        def give_back(_: Transaction, needed: bool) -> bool:
+            told.append(needed)
+            return len(told) < 3
+
+        self.sweeper._give_back = give_back
+        self.pass_time(60)
+        self.assertEqual(told, [False] * 3)
+        self.shares.disk = DiskReserve(lambda: DiskSpace(100, 0), 10)
+        self.pass_time(60)
+        self.assertEqual(told[3:], [True])
+
     def test_mailbox_takes_its_nameplate_along(self) -> None:
         """A mailbox that expires takes its messages and a nameplate that still points to it along."""
         self.claim("7")
@@ -142,8 +181,8 @@ class ExpiryRules(SweeperCase):
 
     def test_connected(self) -> None:
         """As long as a client is connected neither its mailbox nor its nameplate expires."""
-        self.sweeper.stop()
-        self.lifetimes = Lifetimes(interval_seconds=900.0)
+        self.sweeper.stopService()
+        self.lifetimes = attrs.evolve(LIFETIMES, interval_seconds=900.0)
         self.start_sweeper()
         self.claim("7")
         self.arrive("box 7")
@@ -184,10 +223,10 @@ class ExpiryRules(SweeperCase):
             for row_id in [*self.store.rows(table, "id"), 999_999]:
                 outcome: Any = self.store.run(
                     lambda tx, expire=expire, row_id=row_id: expire(  # type: ignore[misc]
-                        tx, row_id, START - 1, lambda _: False, Usage(), START
+                        tx, row_id, START - 1, lambda _: False, USAGE, START
                     )
                 )
-                self.assertIsNone(outcome.retired)
+                self.assertEqual(outcome, Retired())
         self.assertEqual((self.names(), self.boxes()), (["7"], ["box", "box 7"]))
 
     def test_many(self) -> None:
@@ -249,14 +288,30 @@ class ExpiryRules(SweeperCase):
         self.clock.pump([0.0] * 10)
         self.assertEqual(self.names(), [])
 
+    def test_other_usage(self) -> None:
+        """Usage records are blurred from the moment on that they are to be."""
+        self.claim("7")
+        self.sweeper.change(self.lifetimes, Usage(1_000_000.0))
+        self.pass_time(HOUR + 120)
+        self.assertEqual(self.store.rows(schema.nameplate_usage, "total_seconds"), [0.0])
+
+    def test_shorter_interval_and_a_jump(self) -> None:
+        """A jump of the clock right after the interval was shortened is noticed like any other."""
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=HOUR)
+        self.claim("7")
+        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=60.0)
+        self.clock.advance(HOUR / 2)
+        self.clock.pump([0.0] * 20)
+        self.assertEqual(self.names(), ["7"])
+
     def change_lifetimes(self, **seconds: float) -> None:
         """Let the sweeper go on with others."""
         self.lifetimes = attrs.evolve(self.lifetimes, **seconds)
-        self.sweeper.change(self.lifetimes, Usage())
+        self.sweeper.change(self.lifetimes, USAGE)
 
     def test_usage_records(self) -> None:
         """Usage records of 90 days are forgotten, with those of other parts; younger ones stay."""
-        usage = Usage()
+        usage = USAGE
         for age in (91 * DAY, 89 * DAY):
             then = START - age
             self.store.run(
@@ -306,9 +361,9 @@ class NothingStopsItRules(SweeperCase):
             self.claim(name)
         self.clock.advance(1)
         self.claim("7")
-        real = mailboxes.retire_nameplate
+        real = retirement.retire_nameplate
 
-        def retire(tx: Transaction, plate: mailboxes.Nameplate, *rest: Any) -> Mood:
+        def retire(tx: Transaction, plate: Nameplate, *rest: Any) -> Mood:
             if plate.name in bad:
                 raise ZeroDivisionError
             return real(tx, plate, *rest)
@@ -349,9 +404,9 @@ class NothingStopsItRules(SweeperCase):
 
     def test_clocks_disagree(self) -> None:
         """While this clock and the database's disagree nothing expires here; the log says so once."""
-        self.sweeper.stop()
+        self.sweeper.stopService()
         behind = 2 * HOUR
-        self.ask_time = lambda _: self.clock.seconds() - behind
+        self.database_time = lambda _: self.clock.seconds() - behind
         self.start_sweeper()
         self.claim("7")
         with capturedLogs() as events:
@@ -386,14 +441,14 @@ class NothingStopsItRules(SweeperCase):
         """After the stop no timer is left, also where a sweep was under way; and nothing is logged."""
         self.runner.held = True
         self.pass_time(60)
-        self.sweeper.stop()
+        self.sweeper.stopService()
         self.runner.let_go()
         self.pass_time(0)
         for _ in range(10):
             self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.sweeper.start()
-        self.sweeper.stop()
+        self.sweeper.startService()
+        self.sweeper.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_nothing_is_kept(self) -> None:
@@ -403,7 +458,7 @@ class NothingStopsItRules(SweeperCase):
         self.pass_time(DAY + 120)
         self.assertEqual((self.names(), self.boxes()), ([], []))
         self.assertEqual(self.sweeper._bad, set())
-        self.assertIsNone(self.sweeper._sweep)
+        self.assertIsNone(self.sweeper._under_way)
 
 
 class ExpiryOnSqlite(OnSqlite, ExpiryRules):

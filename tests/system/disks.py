@@ -28,6 +28,11 @@ class Disk:
                 except OSError:
                     continue
 
+    def free_bytes(self) -> int:
+        """How much is free."""
+        disk = os.statvfs(self.where)
+        return disk.f_bavail * disk.f_frsize
+
     def free(self) -> None:
         """Remove what fills it."""
         self._ballast.unlink()
@@ -36,12 +41,39 @@ class Disk:
         """Let it be read only; nobody may have a file open there to write to it."""
         _run("mount", "-o", "remount,ro", str(self.where))
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For now it takes nothing, and who writes waits; not for "tmpfs"."""
+        _run("fsfreeze", "--freeze", str(self.where))
+        try:
+            yield
+        finally:
+            _run("fsfreeze", "--unfreeze", str(self.where))
+
 
 @contextmanager
-def small_disk(where: Path, size: str = "2m") -> Iterator[Disk]:
-    """A disk in that directory for the time of a test."""
+def small_disk(where: Path, size: str = "2m", kind: str = "tmpfs") -> Iterator[Disk]:
+    """
+    A disk in that directory for the time of a test.
+
+    :param kind: "tmpfs", or "ext4" on a loop device.
+    """
     where.mkdir()
-    _run("mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "none", str(where))
+    if kind == "tmpfs":
+        _run("mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "none", str(where))
+    else:
+        image = where.with_suffix(".img")
+        _run("truncate", f"--size={size}", str(image))
+        _run(
+            "mkfs.ext4",
+            "-q",
+            "-m",
+            "0",
+            "-E",
+            f"root_owner={os.geteuid()}:{os.getegid()}",
+            str(image),
+        )
+        _run("mount", "-o", "loop", str(image), str(where))
     try:
         yield Disk(where)
     finally:

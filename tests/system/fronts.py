@@ -4,15 +4,16 @@ The reverse proxies of `deploy/`, started from those very files but for addresse
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import attrs
 
 from tests.end_to_end.processes import SECONDS, Program, Server
+from tests.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DOMAIN = "wormhole.example.org"
@@ -143,18 +144,18 @@ Start = Callable[[Server, Certificates, Path], Front]
 FRONTS: dict[str, Start] = {"caddy": caddy, "nginx": nginx, "haproxy": haproxy}
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 def _changed(file: Path, changes: dict[str, str]) -> str:
+    """
+    Replace texts in one pass: what replaces one may contain another (port 40011 contains "4001").
+
+    :param changes: each text that the file must contain, and what replaces it; the longest match wins.
+    """
     text = file.read_text()
-    for before, after in changes.items():
+    for before in changes:
         assert before in text, f"{file.name} has no {before!r}"
-        text = text.replace(before, after)
-    return text
+    longest_first = sorted(changes, key=len, reverse=True)
+    pattern = "|".join(re.escape(before) for before in longest_first)
+    return re.sub(pattern, lambda found: changes[found[0]], text)
 
 
 def _started(server: Server, command: Sequence[str], port: int, transit_port: int) -> Front:

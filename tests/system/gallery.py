@@ -1,5 +1,5 @@
 """
-The pages for people, with a month of made-up traffic behind them: for tests and pictures.
+The pages with a month of made-up traffic behind them, for tests and pictures.
 
     python -m tests.system.gallery [--empty]
 
@@ -18,15 +18,17 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Port
+from twisted.web.server import Request
 
-from rendezvous.moods import Mood
-from rendezvous.server import Welcome
-from wormhole_server.http import PrivateSite
-from wormhole_server.pages.days import DAYS, Days
-from wormhole_server.pages.site import Pages, Sources
-from wormhole_server.pages.snapshot import Now
-from wormhole_server.pages.tally import DAY, Tally
-from wormhole_server.reach import Public, Reach, reach_of_visitor
+from rendezvous.protocol.moods import Mood
+from rendezvous.welcome import Welcome
+from tests.schedulers import make_scheduler
+from wormhole_server.metrics.history import DAY, Tally
+from wormhole_server.web.addresses import ServerAddresses
+from wormhole_server.web.http import PrivateSite
+from wormhole_server.web.pages.recent_days import DAYS, DailyTallies
+from wormhole_server.web.pages.service import PagesService
+from wormhole_server.web.pages.snapshot import CurrentConnections
 
 # A Monday morning in spring.
 _NOW = 1_775_463_240.0
@@ -59,7 +61,7 @@ class Traffic:
         sizes = [self._dice.lognormvariate(16.5, 2.2) for _ in range(sessions)]
         return Tally({mood: moods.count(mood) for mood in Mood}, sessions, int(sum(sizes)))
 
-    def days(self, first: int) -> Days:
+    def days(self, first: int) -> DailyTallies:
         """What records would say."""
         today = int(_NOW // DAY)
         ends = {day: DAY if day < today else _NOW % DAY for day in range(first, today + 1)}
@@ -75,60 +77,67 @@ class Traffic:
         }
 
 
-@attrs.frozen
-class Gallery:
-    """The pages, as they are after a day."""
+@attrs.define
+class MadeUpSource:
+    """
+    The figures and addresses of a server that does not exist.
 
-    pages: Pages
+    :ivar empty: whether nothing has happened on it.
+    """
+
+    traffic: Traffic
+    empty: bool
+    version: str = "1.0.0"
+
+    @property
+    def several_instances(self) -> bool:
+        return not self.empty
+
+    def addresses(self, request: Request) -> ServerAddresses:
+        return ServerAddresses("wss://wormhole.example.org/v1", "tcp:wormhole.example.org:4001")
+
+    def welcome(self) -> Welcome:
+        motd = None if self.empty else "On 1 May this server moves; nothing to do."
+        return Welcome(motd, None, None)
+
+    def client_loaded(self) -> None:
+        pass
+
+    def connections(self) -> CurrentConnections:
+        return CurrentConnections(0, 0, 0) if self.empty else CurrentConnections(37, 2, 5)
+
+    def tally(self) -> Tally:
+        return self.traffic.counted
+
+    def read_days(self, first_day: int) -> Deferred[DailyTallies]:
+        return succeed({} if self.empty else self.traffic.days(first_day))
 
 
-def gallery(*, empty: bool = False) -> Gallery:
-    """Let a day go by."""
+def gallery(*, empty: bool = False) -> PagesService:
+    """Make the pages as they are after a day."""
     clock, traffic = Clock(), Traffic()
     began = _NOW - (0.0 if empty else DAY + 7200)
-
-    def reached(host: str | None, secure: bool) -> Reach:
-        otherwise = Reach("wss://wormhole.example.org/v1", "tcp:wormhole.example.org:4001")
-        return reach_of_visitor(
-            None if empty else host,
-            secure=secure,
-            transit=[],
-            public=Public("wormhole.example.org"),
-            otherwise=lambda: otherwise,
-        )
-
-    def days(first: int) -> Deferred[Days]:
-        return succeed({} if empty else traffic.days(first))
-
-    pages = Pages(
+    pages = PagesService(
         clock,
         lambda: began + clock.seconds(),
-        Sources(
-            version="1.0.0",
-            reach=reached,
-            words=lambda: Welcome(
-                motd=None if empty else "On 1 May this server moves; nothing to do."
-            ),
-            came_securely=lambda request: True,
-            now=lambda: Now(0, 0, 0) if empty else Now(37, 2, 5),
-            counted=lambda: traffic.counted,
-            read_days=days,
-            several=not empty,
-        ),
+        MadeUpSource(traffic, empty),
+        None,
+        private=False,
         status=True,
+        client=None,
     )
     while began + clock.seconds() < _NOW:
         traffic.counted += traffic.some(began + clock.seconds(), _STEP_SECONDS)
         pages.sample()
         clock.advance(_STEP_SECONDS)
     assert DAYS == 30
-    return Gallery(pages)
+    return pages
 
 
 def _serve() -> None:
     reactor: Any = _reactor
-    root = gallery(empty="--empty" in sys.argv).pages.root
-    site = PrivateSite("Gallery", reactor, root, 10.0)
+    root = gallery(empty="--empty" in sys.argv).root
+    site = PrivateSite("Gallery", make_scheduler(reactor), root, 10.0)
     port: Port = reactor.listenTCP(0, site, interface="127.0.0.1")
     print(port.getHost().port, flush=True)
     reactor.run()

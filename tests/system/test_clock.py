@@ -133,7 +133,7 @@ def test_one_clock_of_several_jumps(tmp_path: Path) -> None:
         session.sync()
         jumping.jump("+2d")
         assert jumping.server.program is not None
-        jumping.server.program.wait_for("nothing expires here: .* ahead of the database's")
+        jumping.server.program.wait_for("Nothing expires here: .* ahead of the database's")
         session.ask("add", "message", phase="0", body="00")
         assert session.ask("list", "nameplates")["nameplates"] == [{"id": "1"}]
-        assert jumping.server.output.count("nothing expires here") == 1
+        assert jumping.server.output.count("Nothing expires here") == 1

@@ -5,13 +5,18 @@ Days on which the disk is full or cannot be written to: clients are told, nothin
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import count
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
-from tests.end_to_end.processes import BIN, LOOPBACK, Program, serving
+from tests.end_to_end.processes import BIN, LOOPBACK, Program, Server, serving, until
 from tests.end_to_end.refusals import add_until_refused, not_ready, refused
+from tests.end_to_end.relay_peers import pair
 from tests.end_to_end.sessions import Session
 from tests.system.disks import Disk, small_disk
 
@@ -21,6 +26,15 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     """Two MiB."""
     with small_disk(tmp_path / "disk") as disk:
         yield disk
+
+
+# Clients that are gone are forgotten within seconds. All of the clients here have one address.
+_SHORT_LIVES = (
+    "--mailbox-expiry=3s",
+    "--nameplate-expiry=3s",
+    "--expiry-interval=1s",
+    "--address-storage-limit=none",
+)
 
 
 def _flags(disk: Disk) -> list[str]:
@@ -44,28 +58,135 @@ def test_full_while_running(disk: Disk) -> None:
         stored = ["00", *add_until_refused(session)]
         for _ in range(20):
             refused(session, "add", phase="0", body="ff" * 3000)
+            # It looks at the disk, whatever was read of that before.
+            assert "its disk is nearly full" in not_ready(server)
             refused(other, "allocate")
-            assert "takes nothing" in not_ready(server)
         assert "alive" in server.get("/healthz")
         # What needs no room goes on: the connection, and whoever comes.
         session.sync()
         Session(server.relay_url, "c").close()
         assert server.metrics()["wormhole_rendezvous_connected_clients"] >= 2
         disk.free()
+        assert "ready" in server.get("/readyz")
         assert other.ask("allocate", "allocated")["nameplate"]
         session.ask("add", "message", phase="last", body="01")
         assert "ready" in server.get("/readyz")
         server.kill()
         lines = server.output.splitlines()
-        assert len([line for line in lines if "free some space there" in line]) == 1, lines
-        assert len([line for line in lines if "it is given again" in line]) == 1
-        assert len([line for line in lines if "Not ready" in line]) == 1
+        not_ready_lines = [line for line in lines if "Not ready" in line]
+        assert len(not_ready_lines) == 1, lines
+        assert "free some space on it" in not_ready_lines[0]
         assert "Traceback" not in server.output
         server.start()
         with Session(server.relay_url, "a") as again:
             again.send("open", mailbox="box")
             again.sync()
             assert again.bodies() == [*stored, "01"]
+
+
+def test_full_for_usage_records(disk: Disk) -> None:
+    """A full disk on which only usage records are written makes the server not ready, and passes."""
+    database = disk.where / "server.db"
+    connections = 0
+    with serving(f"sqlite:///{database}") as server:
+
+        def relay() -> float:
+            nonlocal connections
+            for end in pair(server.transit_port):
+                end.close()
+                connections += 1
+            return server.metrics()["wormhole_process_lost_usage_records_total"]
+
+        assert relay() == 0
+        assert "ready" in server.get("/readyz")
+        disk.fill()
+        # The files may have room for some.
+        while not relay():
+            assert connections < 1000
+        assert "its disk is nearly full" in not_ready(server)
+        disk.free()
+        assert "ready" in server.get("/readyz")
+        lost = relay()
+        server.stop()
+        assert server.output.count("Usage records of the relay are lost: ") == 1
+        assert server.output.count("free some space on its disk") == 1
+    with closing(sqlite3.connect(database)) as connection:
+        (stored,) = connection.execute("SELECT count(*) FROM relay_usage").fetchone()
+    assert stored + lost == connections
+
+
+@contextmanager
+def _filled_by_a_client(server: Server) -> Iterator[int]:
+    """
+    Store messages of 200 kB in one mailbox after the other until the server refuses more.
+
+    The client stays in all of them, so that none expires meanwhile.
+    """
+    stored = 0
+    with ExitStack() as sessions:
+        for mailbox in count():
+            session = sessions.enter_context(Session(server.relay_url, "a"))
+            session.send("open", mailbox=str(mailbox))
+            for phase in range(10):
+                session.send("add", phase=str(phase), body="ab" * 100_000)
+                while (message := session.receive())["type"] == "ack":
+                    pass
+                if message["type"] == "error":
+                    assert message["error"] == "the server's disk is nearly full, try again later"
+                    yield stored
+                    return
+                stored += 1
+
+
+def _heals(server: Server) -> None:
+    """Wait until the server is ready, and exchange something."""
+    until(lambda: _is_ready(server))
+    with Session(server.relay_url, "a") as one, Session(server.relay_url, "b") as two:
+        for session in (one, two):
+            box = session.ask("claim", "claimed", nameplate="9")["mailbox"]
+            session.send("open", mailbox=box)
+            session.ask("add", "message", phase="pake", body="00")
+            session.ask("release", "released")
+            session.ask("close", "closed", mood="happy")
+
+
+def _is_ready(server: Server) -> bool:
+    try:
+        return "ready" in server.get("/readyz")
+    except HTTPError:
+        return False
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+def test_filled_by_a_client(tmp_path: Path, kind: str) -> None:
+    """
+    A client fills the disk up to the reserve; what exists can be closed; the rest heals by expiry.
+
+    Then another program takes all that is left: when something expires, there is room again.
+    """
+    with (
+        small_disk(tmp_path / "disk", "64m", kind) as disk,
+        serving(f"sqlite:///{disk.where / 'server.db'}", *_SHORT_LIVES) as server,
+    ):
+        with Session(server.relay_url, "x") as session:
+            session.ask("claim", "claimed", nameplate="7")
+            session.send("open", mailbox="kept")
+            session.ask("add", "message", phase="0", body="00")
+            with _filled_by_a_client(server) as stored:
+                assert stored > 100
+                assert "its disk is nearly full" in not_ready(server)
+                assert disk.free_bytes() > 8 << 20
+                refused(session, "add", phase="1", body="00")
+                session.ask("release", "released")
+                session.ask("close", "closed")
+        _heals(server)
+        with _filled_by_a_client(server):
+            disk.fill()
+            assert disk.free_bytes() == 0
+            assert "its disk is nearly full" in not_ready(server)
+        _heals(server)
+        server.stop()
+        assert "Traceback" not in server.output
 
 
 def test_killed_on_a_full_disk(disk: Disk) -> None:

@@ -146,6 +146,7 @@ def test_check(running: Any, start: Start) -> None:
         check=False,
     )
     assert check.returncode == 0, check.stdout + check.stderr + front.output
+    assert "files, the same as installed here" in check.stdout
     assert "✔ relay over WebSocket" in check.stdout
     assert "seen as 127.0.0.1" in check.stdout
 

@@ -20,6 +20,7 @@ import pytest
 from tests.end_to_end.processes import SECONDS, Program, Server, serving, transfer
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import database
+from tests.ports import free_port
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "haproxy" / "haproxy.cfg"
 NAMES = ("one", "two", "three")
@@ -30,7 +31,7 @@ class Front:
 
     def __init__(self, where: Path, instances: list[Server]) -> None:
         self.instances = instances
-        self.web_port, self.transit_port = _free_port(), _free_port()
+        self.web_port, self.transit_port = free_port(), free_port()
         self._socket = where / "admin.sock"
         text = CONFIGURATION.read_text()
         for number, instance in enumerate(instances, 11):
@@ -94,12 +95,6 @@ def front(tmp_path: Path) -> Iterator[Front]:
         running = Front(tmp_path, instances)
         stack.callback(running.program.end)
         yield running
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def _end(front: Front, token: str) -> socket.socket:

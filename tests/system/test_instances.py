@@ -11,12 +11,12 @@ from tests.end_to_end.stores import database
 from tests.end_to_end.test_instances import kill_in_turn, stop_postgres_hard
 
 
-def test_a_hundred_kills(tmp_path: Path) -> None:
+def test_many_kills(tmp_path: Path) -> None:
     """Two instances are killed in turn while their clients go to either."""
     with database("postgres", tmp_path) as url, serving(url) as one, serving(url) as other:
-        assert kill_in_turn([one, other], 100) > 1000
+        assert kill_in_turn([one, other], 40) > 400
 
 
-def test_twenty_hard_stops() -> None:
+def test_many_hard_stops() -> None:
     """PostgreSQL is stopped hard and started again under load."""
-    assert stop_postgres_hard(20) > 200
+    assert stop_postgres_hard(8) > 80

@@ -1,4 +1,6 @@
-"""The pages for people in Debian's Chromium: of a real server, and with a month of traffic behind them."""
+"""
+The pages about the server in Debian's Chromium: of a real server, and with a month of traffic behind them.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,7 @@ def test_real_server(tab: Tab, server: Server, database: Path, tmp_path: Path) -
     """A real server shows a browser its commands, and afterwards what they have come to."""
     address = f"http://127.0.0.1:{server.web_port}"
     tab.look(800)
-    _open(tab, address + "/")
+    _open(tab, address + "/commands")
     commands = tab.evaluate("[...document.querySelectorAll('pre')].map(e => e.innerText)")
     paste = (
         f"wormhole --relay-url=ws://127.0.0.1:{server.web_port}/v1 "
@@ -134,8 +136,8 @@ def test_real_server(tab: Tab, server: Server, database: Path, tmp_path: Path) -
     _until_written(database)
     _open(tab, address + "/status")
     words = tab.evaluate("document.body.innerText")
-    assert words.count("1 exchanges, 100\N{NO-BREAK SPACE}% done") == 3
-    assert words.count("1 relay sessions") == 3
+    assert words.count("1 exchange ended, 100\N{NO-BREAK SPACE}% completed") == 3
+    assert words.count("1 relay session ended") == 3
     total = json.loads(server.get("/status.json"))["days"]["total"]
     assert total["exchanges"]["happy"] == total["relay_sessions"] == 1
     assert total["relay_bytes"] > 300_000

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -18,6 +17,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.end_to_end.processes import BIN, SECONDS, Program, Server, transfer
+from tests.ports import free_port
 from tests.project.markdown import blocks
 from tests.system import confined
 
@@ -25,11 +25,6 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 SERVICE = UNITS / "wormhole-server.service"
 INSTALLED = "/usr/local/bin/wormhole-server"
-
-
-def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _start_line() -> str:
@@ -104,7 +99,7 @@ def test_configuration(tmp_path: Path) -> None:
 
 def test_activated(tmp_path: Path) -> None:
     """systemd-socket-activate hands over the sockets under the units' names, and all is served on them."""
-    ports = {"rendezvous": _free_port(), "transit": _free_port()}
+    ports = {"rendezvous": free_port(), "transit": free_port()}
     names = {
         name: re.search(r"^FileDescriptorName=(.*)$", (UNITS / unit).read_text(), re.MULTILINE)
         for name, unit in (

@@ -1,8 +1,5 @@
 """
 The Go client, wormhole-william of Debian, with itself and with the Python client, through our server.
-
-Debian's version has no option for the relay, and sends no file without the public one. Here it lives in a
-mount namespace of its own, whose /etc/hosts says that our relay is that one.
 """
 
 from __future__ import annotations
@@ -14,17 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.processes import Program, Server, serving, wormhole
-
-_CODE = r"(?m)(\d+-[a-z]+-[a-z]+)\s*$"
-
-
-_RELAY = "127.0.0.2"
+from tests.system.william import CODE, RELAY_FLAG, william
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    relay = f"--transit=tcp:4001:interface={_RELAY}"
-    with serving(f"sqlite:///{tmp_path / 'server.db'}", relay) as running:
+    with serving(f"sqlite:///{tmp_path / 'server.db'}", RELAY_FLAG) as running:
         yield running
 
 
@@ -39,24 +31,15 @@ def ends(tmp_path: Path) -> tuple[Path, Path]:
     return there, here
 
 
-def _william(server: Server, *arguments: str, cwd: Path, answer: str | None = None) -> Program:
-    hosts = cwd.parent / "hosts"
-    hosts.write_text(f"127.0.0.1 localhost\n{_RELAY} transit.magic-wormhole.io\n")
-    inside = 'mount --bind "$1" /etc/hosts; shift; exec wormhole-william "$@"'
-    elsewhere = ["unshare", "--mount", "sh", "-ec", inside, "sh", str(hosts)]
-    command = [*elsewhere, f"--relay-url={server.relay_url}", *arguments]
-    return Program(command, cwd=cwd, answer=answer)
-
-
 def _send(who: str, server: Server, what: list[str], there: Path) -> Program:
     if who == "go":
-        return _william(server, "send", "--hide-progress", *what, cwd=there)
+        return william(server, "send", "--hide-progress", *what, cwd=there)
     return wormhole(server, "send", "--hide-progress", *what, cwd=there)
 
 
 def _receive(who: str, server: Server, code: str, here: Path) -> Program:
     if who == "go":
-        return _william(server, "receive", "--hide-progress", code, cwd=here, answer="y\n")
+        return william(server, "receive", "--hide-progress", code, cwd=here, answer="y\n")
     return wormhole(server, "receive", "--hide-progress", "--accept-file", code, cwd=here)
 
 
@@ -66,7 +49,7 @@ def _transfer(
     sender = _send(pair[0], server, what, ends[0])
     receiver = None
     try:
-        code = sender.wait_for(_CODE)[1]
+        code = sender.wait_for(CODE)[1]
         receiver = _receive(pair[1], server, code, ends[1])
         statuses = receiver.finish(), sender.finish()
     finally:

@@ -1,5 +1,6 @@
-"""What the relay's tests stand on: a transport in memory, a wire that only records, an observer."""
+"""Fakes for the relay's tests: transports in memory, an observer that keeps everything, limits."""
 
+from collections.abc import Callable
 from typing import cast
 
 import attrs
@@ -10,35 +11,88 @@ from twisted.internet.interfaces import (
     IProtocol,
     IPullProducer,
     IPushProducer,
+    IReactorTime,
 )
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.wormhole_limits.fakes import BoundRecorder
 from transit_relay.connection import Connection
-from transit_relay.observer import ConnectionRecord, End, Fallback, LinkKind, Mood, State
+from transit_relay.credit import Credit
+from transit_relay.descriptor import Descriptor
+from transit_relay.link import LinkFactory
+from transit_relay.links.producer import ProducerLink
+from transit_relay.observer import (
+    ConnectionKind,
+    ConnectionRecord,
+    ConnectionState,
+    Fallback,
+    LinkKind,
+    RelayMood,
+    RelayObserver,
+)
 from transit_relay.relay import Relay
-from transit_relay.session import Cause
-from transit_relay.wire import IStream
+from transit_relay.session import Cause, RelayLimits
+from transit_relay.transport import IStreamTransport, WebSocketFraming
+from wormhole_limits.bounds import BoundObserver
+
+LIMITS = RelayLimits(
+    handshake_seconds=30.0,
+    wait_seconds=3600.0,
+    idle_seconds=86400.0,
+    drain_seconds=60.0,
+    linger_seconds=5.0,
+    keepalive_idle_seconds=120,
+    keepalive_interval_seconds=30,
+    keepalive_count=5,
+    open_seconds=10.0,
+    ping_seconds=60.0,
+    pong_seconds=120.0,
+    waiting_per_address=None,
+    pair_rate=None,
+    address_rate=None,
+    total_rate=None,
+    month_bytes=None,
+    month_bytes_per_address=None,
+    known_only=False,
+)
+NO_BOUNDS = BoundObserver()
+# The time of day is not the steady clock's.
+DAY_AHEAD = 1_000_000.0
 
 TOKEN = b"0123456789abcdef" * 4
 PEER_HOST = "192.0.2.77"
 SIDES = (b"a1" * 8, b"b2" * 8, b"c3" * 8)
 
 
+def make_relay(
+    clock: IReactorTime,
+    observer: RelayObserver,
+    limits: RelayLimits = LIMITS,
+    make_link: LinkFactory = ProducerLink,
+    bounds: BoundObserver = NO_BOUNDS,
+    is_known: Callable[[int], bool] = lambda _: True,
+) -> Relay:
+    day = lambda: clock.seconds() + DAY_AHEAD  # noqa: E731
+    return Relay(clock, day, limits, observer, bounds, is_known, make_link)
+
+
 def handshake(side: int | None = None, token: bytes = TOKEN) -> bytes:
-    """What a client writes first, as the client in the field writes it."""
+    """What a client sends first."""
     if side is None:
         return b"please relay " + token + b"\n"
     return b"please relay " + token + b" for side " + SIDES[side] + b"\n"
 
 
-class Notes:
-    """An observer that keeps all that it hears."""
+class FakeObserver(RelayObserver):
+    """Keeps every report."""
 
     def __init__(self) -> None:
-        self.states: list[tuple[End, State | None, State | None]] = []
+        self.states: list[
+            tuple[ConnectionKind, ConnectionState | None, ConnectionState | None]
+        ] = []
         self.byte_counts: list[int] = []
         self.records: list[ConnectionRecord] = []
         self.errors = 0
@@ -46,8 +100,10 @@ class Notes:
         self.fallbacks: list[Fallback] = []
         self.pipe_bytes = 0
 
-    def connection_state(self, link_end: End, before: State | None, after: State | None) -> None:
-        self.states.append((link_end, before, after))
+    def connection_state(
+        self, kind: ConnectionKind, before: ConnectionState | None, after: ConnectionState | None
+    ) -> None:
+        self.states.append((kind, before, after))
 
     def relayed(self, byte_count: int) -> None:
         self.byte_counts.append(byte_count)
@@ -68,31 +124,35 @@ class Notes:
         self.pipe_bytes = byte_count
 
     @property
-    def moods(self) -> list[Mood]:
-        """In the order in which the connections were gone."""
+    def moods(self) -> list[RelayMood]:
+        """In the order in which the connections ended."""
         return [record.mood for record in self.records]
 
 
-class FakeWire:
-    """A wire without a transport: it records what the relay asks."""
+class FakeRelayTransport:
+    """Records what the relay does with a peer's transport."""
 
-    def __init__(self, end: End = End.TCP) -> None:
-        self.end = end
-        self.framing = None
+    def __init__(self, kind: ConnectionKind = ConnectionKind.TCP) -> None:
+        self.kind = kind
+        self.block = 0
+        self.framing: WebSocketFraming | None = None
+        self.credit: Credit | None = None
+        self.socket: Descriptor | None = None
         self.paused = False
-        self.choked = False
+        self.congested = False
         self.sent = b""
         self.producer: IPushProducer | None = None
         self.finished: Cause | None = None
         self.aborted = False
-        self.silent_for: float | None = None
+        self.silent: float | None = None
         self.ended = False
+        self.delivered = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
 
-    def descriptor(self) -> None:
-        return None
+    def descriptor(self) -> Descriptor | None:
+        return self.socket
 
     def pause(self) -> None:
         self.paused = True
@@ -108,49 +168,60 @@ class FakeWire:
 
     def finish(self, cause: Cause, /) -> None:
         self.finished = cause
+        self.resume()
 
     def abort(self) -> None:
         self.aborted = True
 
-    def silence(self) -> float | None:
-        return self.silent_for
+    def silent_seconds(self) -> float | None:
+        return self.silent
 
     def has_ended(self) -> bool:
         return self.ended
 
+    def has_delivered(self) -> bool:
+        return self.delivered
+
 
 class ConnectionCase(SynchronousTestCase):
-    """A relay with a clock of our own, and wires that only record."""
+    """A relay on a clock that the test advances, and transports that only record."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000.0)
-        self.notes = Notes()
-        self.relay = Relay(self.clock, observer=self.notes)
+        self.observer = FakeObserver()
+        self.bounds = BoundRecorder()
+        self.known: set[int] = set()
+        self.relay = make_relay(
+            self.clock, self.observer, bounds=self.bounds, is_known=self.known.__contains__
+        )
 
-    def connect(self, *data: bytes, end: End = End.TCP) -> tuple[FakeWire, Connection]:
-        """A peer that has come, and sent `data`."""
-        wire = FakeWire(end)
-        connection = self.relay.connected(wire)
+    def connect(
+        self, *data: bytes, kind: ConnectionKind = ConnectionKind.TCP, block: int = 0
+    ) -> tuple[FakeRelayTransport, Connection]:
+        """A peer that has connected and sent `data`."""
+        transport = FakeRelayTransport(kind)
+        transport.block = block
+        connection = self.relay.add_connection(transport)
         for piece in data:
             connection.receive(piece)
-        return wire, connection
+        return transport, connection
 
     def assert_nothing_left(self) -> None:
-        """No connection, no one that waits, no timer."""
+        """No connection is left, none waits, and no timer runs."""
         self.assertEqual(self.relay._connections, {})
         self.assertEqual(len(self.relay._pairing), 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
-@implementer(IStream)
+@implementer(IStreamTransport)
 @attrs.define(eq=False)
 class FakeTransport:
     """
-    One end of a TCP connection, with the manners of Twisted's own transport.
+    One end of a TCP connection, which behaves as Twisted's own transport does.
 
-    What is written waits in `pending` until `drain` puts it into the peer's hands. What the peer
-    does is `deliver`, `end` and `reset`.
+    What is written waits in `pending` until the peer takes it with `drain`. The peer's other actions are
+    `deliver`, `end` and `reset`.
     """
 
     clock: Clock
@@ -160,7 +231,7 @@ class FakeTransport:
     producer: IPushProducer | None = None
     producer_paused: bool = False
     write_ended: bool = False
-    """The peer has been told that nothing more will come."""
+    """The peer has been told that this was all."""
     connected: bool = True
     aborted: bool = False
     _losing: bool = False
@@ -175,15 +246,15 @@ class FakeTransport:
     # The peer.
 
     def deliver(self, data: bytes) -> None:
-        """The peer's bytes arrive; which they cannot while nobody reads."""
+        """The peer's bytes arrive, which they cannot unless the transport is read."""
         if not (self.reading and self.connected):
-            raise AssertionError("nobody reads")
+            raise AssertionError("the transport is not read")
         self.protocol.dataReceived(data)
 
     def end(self) -> None:
         """The peer closes its direction."""
         if not (self.reading and self.connected):
-            raise AssertionError("nobody reads")
+            raise AssertionError("the transport is not read")
         self.reading = False
         half = IHalfCloseableProtocol(self.protocol, None)
         if half is not None:
@@ -196,7 +267,7 @@ class FakeTransport:
         self._lost(ConnectionLost())
 
     def drain(self) -> bytes:
-        """The peer takes all that is there for it."""
+        """The peer takes everything that was written."""
         taken, self.pending = self.pending, b""
         if self.producer is not None and self.producer_paused:
             self.producer_paused = False

@@ -1,4 +1,4 @@
-"""The handshake parser, over every split and over anything but a handshake."""
+"""The handshake parser, for every split and for anything but a handshake."""
 
 import itertools
 from typing import Final
@@ -7,7 +7,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from transit_relay.handshake import LONGEST, NEED_MORE, Handshake, NeedMore, Refusal, Request
+from transit_relay.handshake import (
+    LONGEST,
+    NEED_MORE,
+    Handshake,
+    HandshakeRefusal,
+    NeedMore,
+    Request,
+)
 
 HEX: Final = "0123456789abcdefABCDEF"
 BEGIN: Final = b"please relay "
@@ -15,7 +22,7 @@ BEGIN: Final = b"please relay "
 tokens: Final = st.text(HEX, min_size=64, max_size=64).map(str.encode)
 sides: Final = st.none() | st.text(HEX, min_size=16, max_size=16).map(str.encode)
 
-Answer = Request | NeedMore | Refusal
+Answer = Request | NeedMore | HandshakeRefusal
 
 
 def line(token: bytes, side: bytes | None) -> bytes:
@@ -23,7 +30,7 @@ def line(token: bytes, side: bytes | None) -> bytes:
 
 
 def request(token: bytes, side: bytes | None) -> tuple[bytes, bytes | None]:
-    """What the digits stand for."""
+    """The values of the digits."""
     return bytes.fromhex(token.decode()), None if side is None else bytes.fromhex(side.decode())
 
 
@@ -79,7 +86,7 @@ class HandshakeTests(SynchronousTestCase):
         *pieces, last = split(line(token, side), cuts)
         assume(last)
         answer, taken = feed([*pieces, last + more])
-        self.assertIs(answer, Refusal.IMPATIENT)
+        self.assertIs(answer, HandshakeRefusal.IMPATIENT)
         self.assertEqual(taken, len(pieces) + 1)
 
     @given(st.binary(max_size=3000), st.lists(st.integers(0, 3000), max_size=20))
@@ -102,7 +109,7 @@ class HandshakeTests(SynchronousTestCase):
         assume(not line(b"0" * 64, None).startswith(data))
         assume(not data.startswith(BEGIN + b"0" * 64 + b"\n"))
         answer, _ = feed(split(data, cuts))
-        self.assertIs(answer, Refusal.BAD_HANDSHAKE)
+        self.assertIs(answer, HandshakeRefusal.BAD_HANDSHAKE)
 
     @given(tokens, sides, st.integers(0, LONGEST), st.integers(0, 255))
     def test_one_wrong_byte(self, token: bytes, side: bytes | None, place: int, wrong: int) -> None:
@@ -116,7 +123,7 @@ class HandshakeTests(SynchronousTestCase):
         assume(wrong not in (b" \n" if after_token else whole[place : place + 1]))
         # The word "side" may be left out.
         assume(not (place == len(BEGIN) + 64 + len(b" for ") and wrong in hex_digits))
-        self.assertIs(Handshake().feed(spoilt), Refusal.BAD_HANDSHAKE)
+        self.assertIs(Handshake().feed(spoilt), HandshakeRefusal.BAD_HANDSHAKE)
 
     @given(tokens, sides)
     def test_every_beginning(self, token: bytes, side: bytes | None) -> None:
@@ -132,11 +139,15 @@ class HandshakeTests(SynchronousTestCase):
         self.assertIsInstance(lower, Request)
         self.assertEqual(lower, upper)
 
+    def test_longest(self) -> None:
+        """The longest handshake is the one with a side, spelled out."""
+        self.assertEqual(len(line(b"0" * 64, b"0" * 16)), LONGEST)
+
     def test_memory(self) -> None:
         """No more is held than a handshake is long, whatever is sent."""
         parser = Handshake()
         parser.feed(BEGIN + b"0" * 64 + b" for side " + b"0" * 16)
-        self.assertIs(parser.feed(b"0" * 10_000_000), Refusal.BAD_HANDSHAKE)
+        self.assertIs(parser.feed(b"0" * 10_000_000), HandshakeRefusal.BAD_HANDSHAKE)
         self.assertLessEqual(len(parser._held), LONGEST)
 
 
@@ -161,4 +172,4 @@ class MessageTests(SynchronousTestCase):
         assume(len(start) not in {len(BEGIN) + 64, LONGEST - 1})
         parser = Handshake()
         self.assertIs(parser.feed(start), NEED_MORE)
-        self.assertIs(parser.message_ended(), Refusal.BAD_HANDSHAKE)
+        self.assertIs(parser.message_ended(), HandshakeRefusal.BAD_HANDSHAKE)

@@ -1,4 +1,4 @@
-"""Who waits for whom, against a model that is too simple to be wrong."""
+"""The pairing, by example and against a model that is too simple to be wrong."""
 
 from typing import Final
 
@@ -21,52 +21,52 @@ class PairingTests(SynchronousTestCase):
         self.pairing: Pairing[str] = Pairing()
 
     def test_two_sides(self) -> None:
-        """Two connections with one token and different sides pair, and wait no more."""
-        self.assertIsNone(self.pairing.arrive("first", Request(T, A)))
-        self.assertEqual(self.pairing.arrive("second", Request(T, B)), Match("first", ()))
+        """Two connections with one token and different sides pair, and neither waits any more."""
+        self.assertIsNone(self.pairing.match_or_wait("first", Request(T, A), 0))
+        self.assertEqual(self.pairing.match_or_wait("second", Request(T, B), 0), Match("first", ()))
         self.assertEqual(len(self.pairing), 0)
 
     def test_same_side(self) -> None:
-        """A client does not meet itself."""
-        self.assertIsNone(self.pairing.arrive("first", Request(T, A)))
-        self.assertIsNone(self.pairing.arrive("again", Request(T, A)))
+        """Two connections of one side do not pair."""
+        self.assertIsNone(self.pairing.match_or_wait("first", Request(T, A), 0))
+        self.assertIsNone(self.pairing.match_or_wait("again", Request(T, A), 0))
         self.assertEqual(len(self.pairing), 2)
 
     def test_other_token(self) -> None:
-        """Tokens that differ keep strangers apart."""
-        self.assertIsNone(self.pairing.arrive("first", Request(T, A)))
-        self.assertIsNone(self.pairing.arrive("stranger", Request(Token(b"u" * 32), B)))
+        """Connections with different tokens do not pair."""
+        self.assertIsNone(self.pairing.match_or_wait("first", Request(T, A), 0))
+        self.assertIsNone(self.pairing.match_or_wait("stranger", Request(Token(b"u" * 32), B), 0))
 
     def test_without_side(self) -> None:
-        """A client of before there were sides pairs with any, also with another of its kind."""
+        """A connection without a side pairs with any, including another without a side."""
         for waiting, newcomer in ((None, None), (None, A), (A, None)):
-            self.assertIsNone(self.pairing.arrive("first", Request(T, waiting)))
-            match = self.pairing.arrive("second", Request(T, newcomer))
+            self.assertIsNone(self.pairing.match_or_wait("first", Request(T, waiting), 0))
+            match = self.pairing.match_or_wait("second", Request(T, newcomer), 0)
             self.assertEqual(match, Match("first", ()))
 
     def test_redundant(self) -> None:
-        """Of several of one side the newest is paired; the others are redundant, oldest first."""
+        """The newest of several connections of one side is paired; the others are redundant, oldest first."""
         for name in ("oldest", "middle", "newest"):
-            self.pairing.arrive(name, Request(T, A))
-        match = self.pairing.arrive("buddy", Request(T, B))
+            self.pairing.match_or_wait(name, Request(T, A), 0)
+        match = self.pairing.match_or_wait("buddy", Request(T, B), 0)
         self.assertEqual(match, Match("newest", ("oldest", "middle")))
         self.assertEqual(len(self.pairing), 0)
 
     def test_leave(self) -> None:
-        """Who has left is not paired, and nothing is kept of it."""
-        self.pairing.arrive("first", Request(T, A))
-        self.pairing.leave("first")
-        self.assertIsNone(self.pairing.arrive("second", Request(T, B)))
-        self.pairing.leave("second")
-        self.pairing.leave("second")
+        """A connection that was removed is not paired, and nothing of it is kept."""
+        self.pairing.match_or_wait("first", Request(T, A), 0)
+        self.pairing.remove("first")
+        self.assertIsNone(self.pairing.match_or_wait("second", Request(T, B), 0))
+        self.pairing.remove("second")
+        self.pairing.remove("second")
         self.assertEqual((len(self.pairing), self.pairing._queues), (0, {}))
 
     def test_after_a_pair(self) -> None:
-        """Who comes after a pair was made waits for the next, whatever its side."""
-        self.pairing.arrive("first", Request(T, A))
-        self.pairing.arrive("second", Request(T, B))
-        self.assertIsNone(self.pairing.arrive("third", Request(T, A)))
-        self.assertEqual(self.pairing.arrive("fourth", Request(T, B)), Match("third", ()))
+        """A connection after a pair was made waits for another, whatever its side."""
+        self.pairing.match_or_wait("first", Request(T, A), 0)
+        self.pairing.match_or_wait("second", Request(T, B), 0)
+        self.assertIsNone(self.pairing.match_or_wait("third", Request(T, A), 0))
+        self.assertEqual(self.pairing.match_or_wait("fourth", Request(T, B), 0), Match("third", ()))
 
 
 requests: Final = st.builds(
@@ -77,20 +77,20 @@ requests: Final = st.builds(
 
 
 class ModelTests(SynchronousTestCase):
-    """`Pairing` against a list that is searched from its end."""
+    """`Pairing`, against a list that is searched from its end."""
 
     @settings(max_examples=300)
     @given(st.lists(requests | st.integers(0, 30), max_size=60))
     def test_model(self, steps: list[Request | int]) -> None:
-        """Arrivals and departures in any order pair whom a search through all that wait would."""
+        """New and removed connections, in any order, give the pairs that a search through all would find."""
         pairing: Pairing[int] = Pairing()
         waiting: list[tuple[int, Request]] = []
         for name, step in enumerate(steps):
             if isinstance(step, int):
-                pairing.leave(step)
+                pairing.remove(step)
                 waiting = [(other, request) for other, request in waiting if other != step]
             else:
-                match = pairing.arrive(name, step)
+                match = pairing.match_or_wait(name, step, name % 4)
                 same = [(other, old) for other, old in waiting if old.token == step.token]
                 fits = [
                     other
@@ -105,4 +105,8 @@ class ModelTests(SynchronousTestCase):
                     self.assertEqual(match, Match(fits[-1], rest))
                     waiting = [pair for pair in waiting if pair not in same]
             self.assertEqual(len(pairing), len(waiting))
+            for address in range(4):
+                of_address = [other for other, _ in waiting if other % 4 == address]
+                self.assertEqual(pairing.count(address), len(of_address))
+            self.assertEqual(len(pairing._counts), len({other % 4 for other, _ in waiting}))
             self.assertEqual(len(pairing._queues), len({old.token for _, old in waiting}))

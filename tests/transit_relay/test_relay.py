@@ -1,29 +1,31 @@
-"""The relay: who is paired with whom, what is counted, and how it stops."""
+"""The relay: which connections it pairs, what it counts, and how it stops."""
 
-from tests.transit_relay.fakes import ConnectionCase, handshake
-from transit_relay.limits import Limits
-from transit_relay.observer import End, LinkKind, Mood, State
-from transit_relay.relay import Live
+import attrs
+
+from tests.transit_relay.fakes import DAY_AHEAD, LIMITS, ConnectionCase, handshake
+from transit_relay.observer import ConnectionKind, ConnectionState, LinkKind, RelayMood
+from transit_relay.relay import ConnectionCounts
 from transit_relay.session import Cause
+from wormhole_limits.bounds import Bound
 
 
 class RelayTests(ConnectionCase):
     """`Relay`."""
 
     def test_pair(self) -> None:
-        """Two with one token and different sides are told ok; then bytes go both ways."""
-        first_wire, first = self.connect(handshake(0))
-        self.assertEqual(first_wire.sent, b"")
-        second_wire, second = self.connect(handshake(1))
+        """Two peers with one token and different sides are sent ok; then bytes go both ways."""
+        first_transport, first = self.connect(handshake(0))
+        self.assertEqual(first_transport.sent, b"")
+        second_transport, second = self.connect(handshake(1))
         first.receive(b"ping")
         second.receive(b"pong")
-        self.assertEqual(first_wire.sent, b"ok\npong")
-        self.assertEqual(second_wire.sent, b"ok\nping")
+        self.assertEqual(first_transport.sent, b"ok\npong")
+        self.assertEqual(second_transport.sent, b"ok\nping")
 
     def test_across_ends(self) -> None:
         """A TCP client and a WebSocket client are paired like any two."""
         tcp, _ = self.connect(handshake(0))
-        websocket, _ = self.connect(handshake(1), end=End.WEBSOCKET)
+        websocket, _ = self.connect(handshake(1), kind=ConnectionKind.WEBSOCKET)
         self.assertEqual((tcp.sent, websocket.sent), (b"ok\n", b"ok\n"))
 
     def test_case_of_digits(self) -> None:
@@ -33,161 +35,241 @@ class RelayTests(ConnectionCase):
         self.assertEqual((lower.sent, upper.sent), (b"ok\n", b"ok\n"))
 
     def test_redundant(self) -> None:
-        """When one of several of a side is paired, the others are closed without a word."""
-        old_wire, old = self.connect(handshake(0))
-        new_wire, _ = self.connect(handshake(0))
-        buddy_wire, _ = self.connect(handshake(1))
-        self.assertEqual((new_wire.sent, buddy_wire.sent), (b"ok\n", b"ok\n"))
-        self.assertEqual((old_wire.sent, old_wire.finished), (b"", Cause.REDUNDANT))
-        old.lost()
-        self.assertEqual(self.notes.moods, [Mood.REDUNDANT])
+        """When one of several connections of a side is paired, the others are closed and sent nothing."""
+        old_transport, old = self.connect(handshake(0))
+        new_transport, _ = self.connect(handshake(0))
+        buddy_transport, _ = self.connect(handshake(1))
+        self.assertEqual((new_transport.sent, buddy_transport.sent), (b"ok\n", b"ok\n"))
+        self.assertEqual((old_transport.sent, old_transport.finished), (b"", Cause.REDUNDANT))
+        old.transport_lost()
+        self.assertEqual(self.observer.moods, [RelayMood.REDUNDANT])
+
+    def test_waiting_per_address(self) -> None:
+        """An address has so many connections that wait, and no more; those that are paired do not count."""
+        self.relay.limits = attrs.evolve(LIMITS, waiting_per_address=2)
+        tokens = [bytes([digit]) * 64 for digit in b"0123"]
+        waiting = [self.connect(handshake(0, token), block=7) for token in tokens[:2]]
+        refused, _ = self.connect(handshake(0, tokens[2]), block=7)
+        self.assertEqual(refused.finished, Cause.TOO_MANY)
+        self.assertEqual(refused.sent, b"refused: too many connections of your address wait\n")
+        self.assertEqual(self.bounds.met, [(Bound.RELAY_WAITING, 7)])
+        self.assertEqual(self.relay.live.waiting, 2)
+        for block in (8, 0, 0, 0):
+            other, _ = self.connect(handshake(0, b"%064x" % self.relay.live.waiting), block=block)
+            self.assertIsNone(other.finished)
+        buddy, _ = self.connect(handshake(1, tokens[0]), block=7)
+        self.assertEqual((waiting[0][0].sent, buddy.sent), (b"ok\n", b"ok\n"))
+        allowed, _ = self.connect(handshake(0, tokens[3]), block=7)
+        self.assertIsNone(allowed.finished)
+
+    def test_waiting_per_address_when_one_leaves(self) -> None:
+        """A connection that is gone makes room for another of its address."""
+        self.relay.limits = attrs.evolve(LIMITS, waiting_per_address=1)
+        for token in (b"0" * 64, b"1" * 64):
+            transport, connection = self.connect(handshake(0, token), block=7)
+            self.assertIsNone(transport.finished)
+            connection.transport_lost()
+        self.assertEqual(self.bounds.met, [])
+        self.assert_nothing_left()
+
+    def test_bytes_of_the_month(self) -> None:
+        """When an address, or all, have used up the month, new connections are refused; a pair goes on."""
+        limits = attrs.evolve(LIMITS, month_bytes=100, month_bytes_per_address=60)
+        self.relay.limits = limits
+        _, sender = self.connect(handshake(0), block=7)
+        receiver, other = self.connect(handshake(1), block=8)
+        sender.receive(b"x" * 60)
+        self.relay.limits = attrs.evolve(limits, month_bytes=None)
+        sender.pair._report()  # type: ignore[union-attr]
+        refused, _ = self.connect(handshake(0, b"1" * 64), block=7)
+        self.assertEqual(refused.finished, Cause.USED_UP)
+        self.assertEqual(refused.sent, b"refused: no bytes are left for this month\n")
+        self.assertEqual(self.bounds.met, [(Bound.RELAY_BYTES, 7)])
+        allowed, _ = self.connect(handshake(0, b"2" * 64), block=8)
+        self.assertIsNone(allowed.finished)
+        other.receive(b"y" * 40)
+        sender.receive(b"goes on")
+        self.assertTrue(receiver.sent.endswith(b"goes on"))
+        sender.pair._report()  # type: ignore[union-attr]
+        self.relay.limits = attrs.evolve(limits, month_bytes_per_address=None)
+        refused, _ = self.connect(handshake(0, b"3" * 64), block=9)
+        self.assertEqual(refused.finished, Cause.USED_UP)
+
+    def test_known_only(self) -> None:
+        """Where only known addresses may use the relay, others are told so; one without an address may."""
+        self.relay.limits = attrs.evolve(LIMITS, known_only=True)
+        stranger, _ = self.connect(handshake(0), block=7)
+        self.assertEqual(stranger.finished, Cause.STRANGER)
+        self.assertEqual(
+            stranger.sent, b"refused: your address has not used the rendezvous server lately\n"
+        )
+        self.assertEqual(self.bounds.met, [(Bound.RELAY_STRANGER, 7)])
+        self.known.add(7)
+        first, _ = self.connect(handshake(0), block=7)
+        second, _ = self.connect(handshake(1), block=0)
+        self.assertEqual((first.sent, second.sent), (b"ok\n", b"ok\n"))
 
     def test_live(self) -> None:
-        """The counts follow each connection through its life, to nothing."""
-        self.assertEqual(self.relay.live, Live(0, 0, 0, 0))
+        """Each connection is counted in its present state only, and not at all when it is gone."""
+        self.assertEqual(self.relay.live, ConnectionCounts(0, 0, 0, 0))
         _, first = self.connect()
-        self.assertEqual(self.relay.live, Live(1, 0, 0, 0))
+        self.assertEqual(self.relay.live, ConnectionCounts(1, 0, 0, 0))
         first.receive(handshake(0))
-        self.assertEqual(self.relay.live, Live(0, 1, 0, 0))
+        self.assertEqual(self.relay.live, ConnectionCounts(0, 1, 0, 0))
         _, second = self.connect(handshake(1))
-        self.assertEqual(self.relay.live, Live(0, 0, 2, 0))
-        first.lost()
-        self.assertEqual(self.relay.live, Live(0, 0, 0, 1))
-        second.lost()
-        self.assertEqual(self.relay.live, Live(0, 0, 0, 0))
+        self.assertEqual(self.relay.live, ConnectionCounts(0, 0, 2, 0))
+        first.transport_lost()
+        self.assertEqual(self.relay.live, ConnectionCounts(0, 0, 0, 1))
+        second.transport_lost()
+        self.assertEqual(self.relay.live, ConnectionCounts(0, 0, 0, 0))
         self.assert_nothing_left()
 
     def test_observer(self) -> None:
-        """The observer hears of each step, in order, with the kind of the connection."""
+        """Each change of state is reported, in order, with the kind of the connection."""
         _, first = self.connect(handshake(0))
-        _, second = self.connect(handshake(1), end=End.WEBSOCKET)
-        second.lost()
-        first.lost()
+        _, second = self.connect(handshake(1), kind=ConnectionKind.WEBSOCKET)
+        second.transport_lost()
+        first.transport_lost()
         self.assertEqual(
-            self.notes.states,
+            self.observer.states,
             [
-                (End.TCP, None, State.HANDSHAKE),
-                (End.TCP, State.HANDSHAKE, State.WAITING),
-                (End.WEBSOCKET, None, State.HANDSHAKE),
-                (End.TCP, State.WAITING, State.PAIRED),
-                (End.WEBSOCKET, State.HANDSHAKE, State.PAIRED),
-                (End.WEBSOCKET, State.PAIRED, State.CLOSING),
-                (End.TCP, State.PAIRED, State.CLOSING),
-                (End.WEBSOCKET, State.CLOSING, None),
-                (End.TCP, State.CLOSING, None),
+                (ConnectionKind.TCP, None, ConnectionState.HANDSHAKE),
+                (ConnectionKind.TCP, ConnectionState.HANDSHAKE, ConnectionState.WAITING),
+                (ConnectionKind.WEBSOCKET, None, ConnectionState.HANDSHAKE),
+                (ConnectionKind.TCP, ConnectionState.WAITING, ConnectionState.PAIRED),
+                (ConnectionKind.WEBSOCKET, ConnectionState.HANDSHAKE, ConnectionState.PAIRED),
+                (ConnectionKind.WEBSOCKET, ConnectionState.PAIRED, ConnectionState.CLOSING),
+                (ConnectionKind.TCP, ConnectionState.PAIRED, ConnectionState.CLOSING),
+                (ConnectionKind.WEBSOCKET, ConnectionState.CLOSING, None),
+                (ConnectionKind.TCP, ConnectionState.CLOSING, None),
             ],
         )
 
     def test_link(self) -> None:
-        """The observer hears what moves a pair's bytes, once they have met."""
+        """The kind of its link is reported for each pair."""
         self.connect(handshake(0))
-        self.assertEqual(self.notes.links, [])
+        self.assertEqual(self.observer.links, [])
         self.connect(handshake(1))
-        self.assertEqual(self.notes.links, [LinkKind.PRODUCER])
+        self.assertEqual(self.observer.links, [LinkKind.PRODUCER])
 
     def test_slow_handshake_came_first(self) -> None:
-        """The pair began when the first of the two came, though its handshake was the later."""
+        """A pair starts with the connection that came first, even if that finished its handshake last."""
         _, slow = self.connect()
         self.clock.advance(7.0)
         self.connect(handshake(0))
         slow.receive(handshake(1))
-        slow.lost()
-        (record,) = self.notes.records
+        slow.transport_lost()
+        (record,) = self.observer.records
         assert record.pair is not None
-        self.assertEqual((record.pair.started, record.pair.waiting_seconds), (1000.0, 7.0))
+        self.assertEqual(
+            (record.pair.started, record.pair.waiting_seconds), (DAY_AHEAD + 1000.0, 7.0)
+        )
 
     def test_one_after_the_other(self) -> None:
-        """Pairs that come and go leave nothing behind."""
+        """Nothing is kept of pairs that have ended."""
         for number in range(1000):
             token = b"%064x" % number
             _, first = self.connect(handshake(0, token))
             _, second = self.connect(handshake(1, token))
             first.receive(b"x")
-            second.lost()
-            first.lost()
+            second.transport_lost()
+            first.transport_lost()
         self.assert_nothing_left()
         self.assertEqual(self.relay._pairing._queues, {})
-        self.assertEqual(len(self.notes.records), 2000)
+        self.assertEqual(len(self.observer.records), 2000)
 
 
 class OtherLimitsTests(ConnectionCase):
     """`Relay.limits`, replaced while there are connections."""
 
     def test_wait(self) -> None:
-        """Who begins to wait now has the new time; who waits already keeps the old."""
-        old_wire, _ = self.connect(handshake(0, b"1" * 64))
-        self.relay.limits = Limits(wait_seconds=10.0)
-        new_wire, _ = self.connect(handshake(0, b"2" * 64))
+        """A connection that begins to wait has the new time; one that waits already keeps the old."""
+        old_transport, _ = self.connect(handshake(0, b"1" * 64))
+        self.relay.limits = attrs.evolve(LIMITS, wait_seconds=10.0)
+        new_transport, _ = self.connect(handshake(0, b"2" * 64))
         self.clock.advance(11.0)
-        self.assertEqual((old_wire.finished, new_wire.finished), (None, Cause.TIME_OVER))
+        self.assertEqual((old_transport.finished, new_transport.finished), (None, Cause.TIME_OVER))
 
     def test_idle(self) -> None:
-        """A pair is held to the new time at the next look at it."""
-        wire, _ = self.connect(handshake(0))
+        """A pair is held to the new time at its next check."""
+        transport, _ = self.connect(handshake(0))
         self.connect(handshake(1))
-        self.relay.limits = Limits(idle_seconds=45.0)
+        self.relay.limits = attrs.evolve(LIMITS, idle_seconds=45.0)
         self.clock.pump([30.0, 15.0])
-        self.assertIsNone(wire.finished)
+        self.assertIsNone(transport.finished)
         self.clock.advance(15.0)
-        self.assertEqual(wire.finished, Cause.TIME_OVER)
+        self.assertEqual(transport.finished, Cause.TIME_OVER)
 
 
 class DrainTests(ConnectionCase):
     """`Relay.drain`."""
 
     def test_empty(self) -> None:
-        """Without connections it is done at once."""
+        """Without connections it fires at once."""
         self.assertIsNone(self.successResultOf(self.relay.drain()))
 
     def test_pairs_go_on(self) -> None:
-        """Who is not paired is closed; a pair is left alone, and it is done when that has ended."""
+        """Connections without a buddy are closed; a pair goes on, and it fires when that has ended."""
         unpaired = [self.connect(), self.connect(handshake(0, b"1" * 64))]
-        first_wire, first = self.connect(handshake(0))
-        second_wire, second = self.connect(handshake(1))
+        first_transport, first = self.connect(handshake(0))
+        second_transport, second = self.connect(handshake(1))
         done = self.relay.drain()
-        for wire, connection in unpaired:
-            self.assertEqual(wire.finished, Cause.SHUTDOWN)
-            connection.lost()
+        for transport, connection in unpaired:
+            self.assertEqual(transport.finished, Cause.SHUTDOWN)
+            connection.transport_lost()
         self.clock.advance(self.relay.limits.drain_seconds)
         first.receive(b"still")
-        self.assertEqual(second_wire.sent, b"ok\nstill")
-        self.assertIsNone(first_wire.finished)
-        first.lost()
+        self.assertEqual(second_transport.sent, b"ok\nstill")
+        self.assertIsNone(first_transport.finished)
+        first.transport_lost()
         self.assertNoResult(done)
-        second.lost()
+        second.transport_lost()
         self.assertIsNone(self.successResultOf(done))
         self.assert_nothing_left()
 
     def test_newcomer(self) -> None:
-        """Who comes afterwards is sent away, though its buddy be there."""
+        """A new connection is closed, even if its buddy waits."""
         self.connect(handshake(0))
         self.relay.drain()
-        wire, _ = self.connect(handshake(1))
-        self.assertEqual((wire.sent, wire.finished), (b"", Cause.SHUTDOWN))
+        transport, _ = self.connect(handshake(1))
+        self.assertEqual((transport.sent, transport.finished), (b"", Cause.SHUTDOWN))
 
     def test_cut(self) -> None:
-        """Pairs that take too long are closed like all others; both who wait for the end hear of it."""
-        (wire, one), (_, other) = self.connect(handshake(0)), self.connect(handshake(1))
+        """Pairs that take too long can be closed like all others; both calls then fire."""
+        (transport, one), (_, other) = self.connect(handshake(0)), self.connect(handshake(1))
         drained = self.relay.drain()
         closed = self.relay.close_all()
-        self.assertEqual(wire.finished, Cause.SHUTDOWN)
-        one.lost()
-        other.lost()
+        self.assertEqual(transport.finished, Cause.SHUTDOWN)
+        one.transport_lost()
+        other.transport_lost()
         self.successResultOf(drained)
         self.successResultOf(closed)
+
+
+class LastRecordTests(ConnectionCase):
+    """The record of the last connection."""
+
+    def test_before_the_end(self) -> None:
+        """It is reported before the relay counts as empty, so that a shutdown does not miss it."""
+        _, connection = self.connect()
+        records: list[int] = []
+        done = self.relay.close_all()
+        done.addCallback(lambda _: records.append(len(self.observer.records)))
+        connection.transport_lost()
+        self.assertEqual(records, [1])
 
 
 class AbortAllTests(ConnectionCase):
     """`Relay.abort_all`."""
 
     def test_all(self) -> None:
-        """Every transport is closed at once, that of one which is being closed as well."""
+        """Every transport is closed at once, including one that is being closed in good order."""
         peers = [self.connect(), self.connect(handshake(0)), self.connect(handshake(1))]
         peers[0][1].close(Cause.LEFT)
         done = self.relay.abort_all()
-        for wire, connection in peers:
-            self.assertTrue(wire.aborted)
-            connection.lost()
+        for transport, connection in peers:
+            self.assertTrue(transport.aborted)
+            connection.transport_lost()
         self.assertIsNone(self.successResultOf(done))
         self.assert_nothing_left()
 
@@ -196,24 +278,27 @@ class CloseAllTests(ConnectionCase):
     """`Relay.close_all`."""
 
     def test_empty(self) -> None:
-        """Without connections it is done at once."""
+        """Without connections it fires at once."""
         self.assertIsNone(self.successResultOf(self.relay.close_all()))
 
     def test_all(self) -> None:
-        """Every connection is finished; it is done when the last is gone."""
+        """Every connection is finished; it fires when the last is gone."""
         peers = [self.connect(), self.connect(handshake(0, b"1" * 64))]
         peers += [self.connect(handshake(0)), self.connect(handshake(1))]
         done = self.relay.close_all()
-        for wire, connection in peers:
-            self.assertIsNotNone(wire.finished)
+        for transport, connection in peers:
+            self.assertIsNotNone(transport.finished)
             self.assertNoResult(done)
-            connection.lost()
+            connection.transport_lost()
         self.assertIsNone(self.successResultOf(done))
-        self.assertEqual(self.notes.moods, [Mood.EMPTY, Mood.LONELY, Mood.HAPPY, Mood.JILTED])
+        self.assertEqual(
+            self.observer.moods,
+            [RelayMood.EMPTY, RelayMood.LONELY, RelayMood.HAPPY, RelayMood.JILTED],
+        )
         self.assert_nothing_left()
 
     def test_newcomer(self) -> None:
-        """Who comes afterwards is sent away."""
+        """A new connection is closed."""
         self.relay.close_all()
-        wire, _ = self.connect()
-        self.assertEqual(wire.finished, Cause.SHUTDOWN)
+        transport, _ = self.connect()
+        self.assertEqual(transport.finished, Cause.SHUTDOWN)

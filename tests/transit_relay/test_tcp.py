@@ -1,28 +1,30 @@
 """The relay over TCP, on transports in memory: flow control, and how connections are closed."""
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.transit_relay.fakes import FakeTransport, Notes, handshake
-from transit_relay.observer import Mood
-from transit_relay.relay import Live, Relay
+from tests.transit_relay.fakes import FakeObserver, FakeTransport, handshake, make_relay
+from transit_relay.observer import RelayMood
+from transit_relay.relay import ConnectionCounts
 from transit_relay.tcp import TransitFactory, TransitProtocol
+from wormhole_limits.ip_addresses import block_of
 
 
 class TcpCase(SynchronousTestCase):
-    """A relay that peers reach by way of a factory."""
+    """A relay, and the factory of its connections."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000.0)
-        self.notes = Notes()
-        self.relay = Relay(self.clock, observer=self.notes)
+        self.observer = FakeObserver()
+        self.relay = make_relay(self.clock, self.observer)
         self.factory = TransitFactory(self.relay)
 
     def connect(self, *data: bytes) -> FakeTransport:
-        """A peer that has come, and sent `data`."""
+        """A peer that has connected and sent `data`."""
         transport = FakeTransport(self.clock)
         transport.connect(self.factory.buildProtocol(None))
         for piece in data:
@@ -30,26 +32,33 @@ class TcpCase(SynchronousTestCase):
         return transport
 
     def pair(self) -> tuple[FakeTransport, FakeTransport]:
-        """Two that have taken their ok."""
+        """Two peers that have taken their ok."""
         first, second = self.connect(handshake(0)), self.connect(handshake(1))
         self.assertEqual((first.drain(), second.drain()), (b"ok\n", b"ok\n"))
         return first, second
 
     def assert_nothing_left(self) -> None:
-        """No connection, no timer."""
-        self.assertEqual(self.relay.live, Live(0, 0, 0, 0))
+        """No connection is left, and no timer runs."""
+        self.assertEqual(self.relay.live, ConnectionCounts(0, 0, 0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class StreamTests(TcpCase):
-    """What a peer sends, and what it gets."""
+    """What a peer sends and receives."""
 
     def test_interfaces(self) -> None:
-        """The protocol is what it says it is."""
-        verifyObject(IHalfCloseableProtocol, TransitProtocol(self.relay))
+        """The protocol provides the interface that it declares."""
+        verifyObject(IHalfCloseableProtocol, TransitProtocol(self.relay, 0))
+
+    def test_address(self) -> None:
+        """A peer belongs to the block of its address; one without an address to none."""
+        address = IPv4Address("TCP", "192.0.2.77", 1)
+        factory = TransitFactory(self.relay)
+        self.assertEqual(factory.buildProtocol(address).block, block_of(address))
+        self.assertEqual(factory.buildProtocol(None).block, 0)
 
     def test_byte_by_byte(self) -> None:
-        """A handshake may come in any pieces."""
+        """A handshake may arrive in any pieces."""
         whole = handshake(0)
         first = self.connect(*[whole[place : place + 1] for place in range(len(whole))])
         second = self.connect(handshake(1))
@@ -64,11 +73,11 @@ class StreamTests(TcpCase):
         self.assertEqual((first.drain(), second.drain()), (b"uno", b"one two"))
 
     def test_hears_of_close_while_waiting(self) -> None:
-        """One that waits is still read, so that its departure is noticed."""
+        """A connection that waits is still read, so that its end is noticed."""
         waiting = self.connect(handshake(0))
         waiting.end()
         waiting.drain()
-        self.assertEqual(self.notes.moods, [Mood.LONELY])
+        self.assertEqual(self.observer.moods, [RelayMood.LONELY])
         self.assert_nothing_left()
 
 
@@ -76,7 +85,7 @@ class FlowTests(TcpCase):
     """A buddy that does not read stops the other from being read."""
 
     def test_stalled(self) -> None:
-        """What is held for a stalled peer is bounded, and what it sends itself still flows."""
+        """What is held for a stalled peer is bounded, and what it sends itself is still relayed."""
         fast, stalled = self.pair()
         sent = 0
         while fast.reading:
@@ -90,7 +99,7 @@ class FlowTests(TcpCase):
         self.assertTrue(fast.reading)
 
     def test_both_stalled(self) -> None:
-        """Two peers that both only send hold each other up, and nothing else."""
+        """Two peers that only send stop each other, and each resumes on its own."""
         first, second = self.pair()
         while first.reading:
             first.deliver(b"x" * 65536)
@@ -104,10 +113,10 @@ class FlowTests(TcpCase):
 
 
 class ClosingTests(TcpCase):
-    """One side gone: what it had sent is flushed to the other, then the other is closed."""
+    """When one peer is gone, the other is sent what is left, and then closed."""
 
     def test_flushed_then_closed(self) -> None:
-        """The other gets all, then the end, and goes with its own end."""
+        """The other peer gets everything, then the end, and is gone with its own end."""
         leaver, stayer = self.pair()
         leaver.deliver(b"last words")
         leaver.end()
@@ -119,11 +128,11 @@ class ClosingTests(TcpCase):
         stayer.end()
         self.assertFalse(stayer.connected)
         self.assertFalse(stayer.aborted)
-        self.assertEqual(self.notes.moods, [Mood.HAPPY, Mood.JILTED])
+        self.assertEqual(self.observer.moods, [RelayMood.HAPPY, RelayMood.JILTED])
         self.assert_nothing_left()
 
     def test_half_close(self) -> None:
-        """One that closes its own direction only still gets what was on its way to it."""
+        """A peer that closes its own direction only still gets what was on its way to it."""
         leaver, stayer = self.pair()
         stayer.deliver(b"for you")
         leaver.end()
@@ -131,14 +140,14 @@ class ClosingTests(TcpCase):
         self.assertFalse(leaver.connected)
 
     def test_no_more_is_taken(self) -> None:
-        """What the other goes on sending is read, so that it can hear, and dropped."""
+        """What the other peer goes on sending is read and dropped."""
         leaver, stayer = self.pair()
         leaver.end()
         stayer.deliver(b"x" * 1_000_000)
         self.assertEqual(leaver.drain(), b"")
 
     def test_other_does_not_close(self) -> None:
-        """One that was given all and told of the end is closed after 5 seconds, gently."""
+        """A peer that was sent everything, and the end, is closed after 5 seconds, without a reset."""
         leaver, stayer = self.pair()
         leaver.reset()
         stayer.drain()
@@ -150,7 +159,7 @@ class ClosingTests(TcpCase):
         self.assert_nothing_left()
 
     def test_other_does_not_read(self) -> None:
-        """One that does not take what is left is cut off after a minute."""
+        """A peer that does not take what is left is disconnected after a minute."""
         leaver, stayer = self.pair()
         leaver.deliver(b"x" * 100_000)
         leaver.reset()
@@ -163,7 +172,7 @@ class ClosingTests(TcpCase):
         self.assert_nothing_left()
 
     def test_leaver_does_not_read(self) -> None:
-        """One that has closed its own direction, and does not read, is cut off as well."""
+        """A peer that has closed its own direction, and does not read, is disconnected as well."""
         leaver, stayer = self.pair()
         stayer.deliver(b"x" * 100_000)
         leaver.end()
@@ -175,7 +184,7 @@ class ClosingTests(TcpCase):
         self.assert_nothing_left()
 
     def test_sender_vanishes_while_receiver_stalls(self) -> None:
-        """Its death is seen as soon as the receiver has drained; then both go, with every byte."""
+        """Its end is read as soon as the receiver has taken every byte; then both are closed."""
         sender, receiver = self.pair()
         while sender.reading:
             sender.deliver(b"x" * 65536)
@@ -189,7 +198,7 @@ class ClosingTests(TcpCase):
         self.assert_nothing_left()
 
     def test_receiver_vanishes_while_stalled(self) -> None:
-        """When a stalled receiver is gone, the sender that is not being read goes too."""
+        """When a stalled receiver is gone, the sender, which is not being read, is closed as well."""
         sender, receiver = self.pair()
         while sender.reading:
             sender.deliver(b"x" * 65536)
@@ -200,17 +209,17 @@ class ClosingTests(TcpCase):
         self.assert_nothing_left()
 
     def test_refused(self) -> None:
-        """One that is refused is told why before its connection is closed."""
+        """A peer that is refused is told why before its connection is closed."""
         peer = self.connect(b"GET / HTTP/1.1\r\n")
         self.assertEqual(peer.drain(), b"bad handshake\n")
         self.assertTrue(peer.write_ended)
         peer.deliver(b"Host: example.com\r\n\r\n")
         peer.end()
-        self.assertEqual(self.notes.moods, [Mood.ERRORY])
+        self.assertEqual(self.observer.moods, [RelayMood.ERRORY])
         self.assert_nothing_left()
 
     def test_end_while_flushing(self) -> None:
-        """One that closes while it is still being sent what is left gets the rest."""
+        """A peer that closes while it is being sent what is left gets the rest."""
         leaver, stayer = self.pair()
         leaver.deliver(b"last words")
         leaver.end()
@@ -223,13 +232,23 @@ class ClosingTests(TcpCase):
 
 
 class FailureTests(TcpCase):
-    """An exception never gets as far as Twisted."""
+    """Exceptions do not reach Twisted."""
 
     def test_contained(self) -> None:
-        """The connection in which it happens is closed; it is logged once."""
+        """The connection is closed; the exception is logged once and counted."""
         peer = self.connect()
-        self.patch(self.relay, "arrived", lambda *_: 1 // 0)
+        self.patch(self.relay, "handshake_completed", lambda *_: 1 // 0)
         peer.deliver(handshake(0))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(peer.drain(), b"internal error\n")
-        self.assertEqual(self.notes.errors, 1)
+        self.assertEqual(self.observer.errors, 1)
+
+    def test_not_added(self) -> None:
+        """A peer that cannot be added to the relay is disconnected."""
+        self.patch(self.relay, "add_connection", lambda *_: 1 // 0)
+        peer = self.connect()
+        self.assertTrue(peer.aborted)
+        self.clock.advance(0)
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertEqual(self.observer.errors, 1)
+        self.assert_nothing_left()

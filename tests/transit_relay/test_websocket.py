@@ -6,11 +6,20 @@ from typing import Any, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.transit_relay.fakes import PEER_HOST, SIDES, TOKEN, FakeTransport, Notes, handshake
+from tests.transit_relay.fakes import (
+    PEER_HOST,
+    SIDES,
+    TOKEN,
+    FakeObserver,
+    FakeTransport,
+    handshake,
+    make_relay,
+)
 from tests.transit_relay.frames import (
     ACCEPT,
     BINARY,
@@ -26,10 +35,13 @@ from tests.transit_relay.frames import (
     masked,
     parse,
 )
-from transit_relay.observer import End, Mood
-from transit_relay.relay import Live, Relay
+from transit_relay import websocket
+from transit_relay.credit import SUBPROTOCOL
+from transit_relay.observer import ConnectionKind, RelayMood
+from transit_relay.relay import ConnectionCounts
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
+from wormhole_limits.ip_addresses import block_of
 
 HANDSHAKE: Final = frame(handshake(0))
 NORMAL, GOING_AWAY, PROTOCOL, UNSUPPORTED, POLICY, INTERNAL = 1000, 1001, 1002, 1003, 1008, 1011
@@ -41,8 +53,8 @@ class WebSocketCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000.0)
-        self.notes = Notes()
-        self.relay = Relay(self.clock, observer=self.notes)
+        self.observer = FakeObserver()
+        self.relay = make_relay(self.clock, self.observer)
         self.factory = TransitWebSocketFactory(self.relay, self.clock)
 
     def dial(self) -> FakeTransport:
@@ -86,14 +98,21 @@ class WebSocketCase(SynchronousTestCase):
         self.assertEqual((found[0], found[1][:2]), (CLOSE, struct.pack("!H", code)))
 
     def assert_nothing_left(self) -> None:
-        """No connection, no timer."""
-        self.assertEqual(self.relay.live, Live(0, 0, 0, 0))
+        """No connection is left, and no timer runs."""
+        self.clock.advance(0)
+        self.assertEqual(self.relay.live, ConnectionCounts(0, 0, 0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.factory.countConnections, 0)
+        self.assertEqual(self.factory._openings.countConnections, 0)
 
 
 class OpeningTests(WebSocketCase):
     """The opening handshake."""
+
+    def test_address(self) -> None:
+        """A peer belongs to the block of its address; one without an address to none."""
+        address = IPv4Address("TCP", PEER_HOST, 1)
+        self.assertEqual(self.factory.buildProtocol(address).block, block_of(address))
+        self.assertEqual(self.factory.buildProtocol(None).block, 0)
 
     def test_answer(self) -> None:
         """It names no server software and no extensions."""
@@ -147,7 +166,7 @@ class OpeningTests(WebSocketCase):
         """Who leaves before the WebSocket is open was never a connection of the relay's."""
         peer = self.dial()
         peer.end()
-        self.assertEqual(self.notes.states, [])
+        self.assertEqual(self.observer.states, [])
         self.assert_nothing_left()
 
 
@@ -194,6 +213,14 @@ class HandshakeTests(WebSocketCase):
         peer.deliver(REQUEST + HANDSHAKE)
         self.assertEqual(self.relay.live.waiting, 1)
 
+    def test_broken_with_the_opening(self) -> None:
+        """A broken frame right behind the opening handshake is refused."""
+        peer = self.dial()
+        peer.deliver(REQUEST + frame(b"x", CONTINUATION))
+        _, _, answer = peer.drain().partition(b"\r\n\r\n")
+        ((opcode, payload),) = parse(answer)[0]
+        self.assertEqual((opcode, payload[:2]), (CLOSE, struct.pack("!H", PROTOCOL)))
+
     def test_two_messages(self) -> None:
         """A handshake does not span messages: the first is taken as a whole one."""
         whole = handshake(0)
@@ -212,7 +239,7 @@ class HandshakeTests(WebSocketCase):
         peer.drain()
         self.assertFalse(peer.connected)
         self.assertFalse(peer.aborted)
-        self.assertEqual(self.notes.moods, [Mood.ERRORY])
+        self.assertEqual(self.observer.moods, [RelayMood.ERRORY])
         self.assert_nothing_left()
 
     def test_empty(self) -> None:
@@ -245,7 +272,7 @@ class HandshakeTests(WebSocketCase):
 
 
 class StreamTests(WebSocketCase):
-    """What a peer sends, and what it gets."""
+    """What a peer sends and receives."""
 
     def test_both_ways(self) -> None:
         """Bytes go both ways between a WebSocket and a TCP client."""
@@ -293,7 +320,7 @@ class StreamTests(WebSocketCase):
         for _ in range(1024):
             websocket.deliver(wire)
             self.assertEqual(len(tcp.drain()), len(piece))
-            self.assertLessEqual(len(websocket.protocol.data), len(piece))  # type: ignore[attr-defined]
+            self.assertEqual(websocket.protocol._reader.unfinished_bytes, 0)  # type: ignore[attr-defined]
         websocket.deliver(frame(b"and on"))
         self.assertEqual(tcp.drain(), b"and on")
 
@@ -316,7 +343,7 @@ class StreamTests(WebSocketCase):
         tcp.end()
         websocket.deliver(close())
         websocket.drain()
-        self.assertEqual(self.notes.moods, [Mood.JILTED, Mood.ERRORY])
+        self.assertEqual(self.observer.moods, [RelayMood.JILTED, RelayMood.ERRORY])
         self.assert_nothing_left()
 
     def test_record(self) -> None:
@@ -325,7 +352,8 @@ class StreamTests(WebSocketCase):
         websocket.deliver(frame(b"12345"))
         websocket.end()
         self.assertEqual(
-            (self.notes.records[0].end, self.notes.records[0].bytes), (End.WEBSOCKET, 5)
+            (self.observer.records[0].kind, self.observer.records[0].bytes),
+            (ConnectionKind.WEBSOCKET, 5),
         )
 
 
@@ -365,7 +393,7 @@ class FlowTests(WebSocketCase):
 
 
 class ClosingTests(WebSocketCase):
-    """One side gone: what it had sent is flushed to the other, then the other is closed."""
+    """When one peer is gone, the other is sent what is left, and then closed."""
 
     def test_tcp_leaves(self) -> None:
         """The WebSocket client gets all, then a close frame; its answer ends the connection."""
@@ -380,7 +408,7 @@ class ClosingTests(WebSocketCase):
         self.assertEqual(self.received(websocket), [])
         self.assertFalse(websocket.connected)
         self.assertFalse(websocket.aborted)
-        self.assertEqual(self.notes.moods, [Mood.HAPPY, Mood.JILTED])
+        self.assertEqual(self.observer.moods, [RelayMood.HAPPY, RelayMood.JILTED])
         self.assert_nothing_left()
 
     def test_websocket_leaves(self) -> None:
@@ -395,7 +423,7 @@ class ClosingTests(WebSocketCase):
         self.assertEqual(tcp.drain(), b"last words")
         self.assertTrue(tcp.write_ended)
         tcp.end()
-        self.assertEqual(self.notes.moods, [Mood.HAPPY, Mood.JILTED])
+        self.assertEqual(self.observer.moods, [RelayMood.HAPPY, RelayMood.JILTED])
         self.assert_nothing_left()
 
     def test_websocket_drops(self) -> None:
@@ -404,7 +432,7 @@ class ClosingTests(WebSocketCase):
         websocket.end()
         tcp.drain()
         tcp.end()
-        self.assertEqual(self.notes.moods, [Mood.HAPPY, Mood.JILTED])
+        self.assertEqual(self.observer.moods, [RelayMood.HAPPY, RelayMood.JILTED])
         self.assert_nothing_left()
 
     def test_no_answer(self) -> None:
@@ -431,7 +459,7 @@ class ClosingTests(WebSocketCase):
         peer = self.connect(close(NORMAL))
         websocket: Any = peer.protocol
         websocket.dataReceived(b"x" * 65536)
-        self.assertEqual(len(websocket.data), 0)
+        self.assertEqual(websocket._reader.unfinished_bytes, 0)
 
     def test_shutdown(self) -> None:
         """When the relay stops, WebSocket clients are told that it goes away."""
@@ -471,7 +499,7 @@ class PingTests(WebSocketCase):
         self.assertTrue(peer.connected)
         self.wait(peer, 3)
         self.assertFalse(peer.connected)
-        self.assertEqual(self.notes.moods, [Mood.LONELY])
+        self.assertEqual(self.observer.moods, [RelayMood.LONELY])
         self.assert_nothing_left()
 
     def test_in_a_frame(self) -> None:
@@ -496,7 +524,7 @@ class PingTests(WebSocketCase):
         self.assertFalse(websocket.connected)
 
     def test_pings_while_waiting(self) -> None:
-        """One that pings and does not read is answered up to a bound, and again when it has read."""
+        """A peer that pings and does not read is answered up to a bound, and the newest once it has read."""
         self.pings(self.connect(HANDSHAKE))
 
     def test_pings_of_one_with_a_buddy(self) -> None:
@@ -506,13 +534,28 @@ class PingTests(WebSocketCase):
 
     def pings(self, peer: FakeTransport) -> None:
         """Ping without reading, then read."""
-        for _ in range(3000):
-            peer.deliver(frame(b"x" * 125, PING))
+        for number in range(3000):
+            peer.deliver(frame(b"%125d" % number, PING))
         self.assertLess(len(peer.pending), 100_000)
-        self.assertEqual({opcode for opcode, _ in self.received(peer)}, {PONG})
+        answers = self.received(peer)
+        self.assertNotIn((PONG, b"%125d" % 2999), answers)
+        answers += self.received(peer)
+        self.assertEqual({opcode for opcode, _ in answers}, {PONG})
+        payloads = [payload for _, payload in answers]
+        self.assertEqual((payloads, payloads[-1]), (sorted(payloads), b"%125d" % 2999))
         peer.deliver(frame(b"again", PING))
         self.assertEqual(self.received(peer), [(PONG, b"again")])
         self.assertTrue(peer.connected)
+
+    def test_ping_of_one_that_leaves(self) -> None:
+        """A ping that waits for its answer is not answered behind the close frame."""
+        websocket, _ = self.pair()
+        while not websocket.producer_paused:
+            websocket.deliver(frame(b"", PING))
+        websocket.deliver(frame(b"late", PING) + close())
+        answers = self.received(websocket)
+        self.assert_closed(answers[-1], NORMAL)
+        self.assertEqual(self.received(websocket), [])
 
     def test_does_not_read(self) -> None:
         """One that does not read cannot answer, and is sent no pings that would pile up."""
@@ -556,7 +599,9 @@ class BrokenTests(WebSocketCase):
             self.assertTrue(tcp.write_ended, name)
             tcp.end()
             self.clock.pump([61.0, 0.0])
-            self.assertEqual(set(self.notes.moods[-2:]), {Mood.JILTED, Mood.ERRORY}, name)
+            self.assertEqual(
+                set(self.observer.moods[-2:]), {RelayMood.JILTED, RelayMood.ERRORY}, name
+            )
             self.assert_nothing_left()
 
     def test_endless_control_frame(self) -> None:
@@ -565,7 +610,7 @@ class BrokenTests(WebSocketCase):
         for _ in range(10):
             peer.deliver(b"x" * 65536)
         websocket: Any = peer.protocol
-        self.assertEqual(b"".join([*websocket.control_frame_data, websocket.data]), b"")
+        self.assertEqual(websocket._reader.unfinished_bytes, 0)
 
     @given(st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=8))
     def test_anything(self, pieces: list[bytes]) -> None:
@@ -577,7 +622,7 @@ class BrokenTests(WebSocketCase):
                 peer.deliver(piece)
         self.clock.pump([31.0, 61.0, 0.0])
         self.assertFalse(peer.connected)
-        self.assertEqual(self.notes.errors, 0)
+        self.assertEqual(self.observer.errors, 0)
         self.assert_nothing_left()
 
     @given(st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=8))
@@ -590,29 +635,30 @@ class BrokenTests(WebSocketCase):
                 peer.deliver(piece)
         self.clock.pump([11.0, 0.0])
         self.assertFalse(peer.connected)
-        self.assertEqual(self.notes.errors, 0)
+        self.assertEqual(self.observer.errors, 0)
         self.assert_nothing_left()
 
     def test_failure(self) -> None:
         """An exception of ours is logged once; the peer is told without detail."""
         peer = self.connect()
-        self.patch(self.relay, "arrived", lambda *_: 1 // 0)
+        self.patch(self.relay, "handshake_completed", lambda *_: 1 // 0)
         peer.deliver(HANDSHAKE)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         word, end = self.received(peer)
         self.assertEqual(word, (BINARY, b"internal error\n"))
         self.assert_closed(end, INTERNAL)
-        self.assertEqual(self.notes.errors, 1)
+        self.assertEqual(self.observer.errors, 1)
 
     def test_failure_while_opening(self) -> None:
         """An exception before there is a connection is logged and counted as well."""
         peer = self.dial()
-        self.patch(peer.protocol, "processHandshake", lambda: 1 // 0)
+        websocket: Any = peer.protocol
+        self.patch(websocket._opening, "processHandshake", lambda: 1 // 0)
         peer.deliver(REQUEST)
         self.clock.advance(0.0)
         self.assertFalse(peer.connected)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(self.notes.errors, 1)
+        self.assertEqual(self.observer.errors, 1)
         self.assert_nothing_left()
 
 
@@ -645,3 +691,170 @@ class PrivacyTests(WebSocketCase):
         secrets = [PEER_HOST, TOKEN.decode(), *(side.decode() for side in SIDES)]
         self.assertEqual([line for line in lines if any(secret in line for secret in secrets)], [])
         self.assertEqual(lines, [])
+
+
+class CreditTests(WebSocketCase):
+    """A peer that has asked for credit, and its buddy on TCP."""
+
+    def connect_credited(self, *data: bytes) -> FakeTransport:
+        """A peer that has opened its WebSocket with the subprotocol, and sent `data`."""
+        peer = self.dial()
+        ask = b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n\r\n"
+        peer.deliver(REQUEST[:-2] + ask)
+        self.assertIn(ask[:-2], peer.drain())
+        for piece in data:
+            peer.deliver(piece)
+        return peer
+
+    def pair_credited(self) -> tuple[FakeTransport, FakeTransport]:
+        """The peer, which has granted nothing, and its buddy; both have taken their ok."""
+        websocket, tcp = self.connect_credited(HANDSHAKE), self.connect_tcp(handshake(1))
+        self.assertEqual(self.received(websocket), [(BINARY, b"ok\n")])
+        self.assertEqual(tcp.drain(), b"ok\n")
+        return websocket, tcp
+
+    def grant(self, peer: FakeTransport, text: bytes) -> None:
+        peer.deliver(frame(text, TEXT))
+
+    def test_unasked(self) -> None:
+        """Another subprotocol is not chosen, and changes nothing."""
+        peer = self.dial()
+        peer.deliver(REQUEST[:-2] + b"Sec-WebSocket-Protocol: x\r\n\r\n")
+        answer = peer.drain()
+        self.assertIn(ACCEPT, answer)
+        self.assertNotIn(b"Sec-WebSocket-Protocol", answer)
+        peer.deliver(HANDSHAKE)
+        self.connect_tcp(handshake(1)).deliver(b"bytes")
+        self.assertEqual(self.received(peer), [(BINARY, b"ok\n"), (BINARY, b"bytes")])
+
+    def test_nothing_granted(self) -> None:
+        """The buddy is read at most once before the first grant; what the peer sends arrives all the same."""
+        websocket, tcp = self.pair_credited()
+        tcp.deliver(b"x" * 65536)
+        self.assertFalse(tcp.reading)
+        websocket.deliver(frame(b"there"))
+        self.assertEqual(tcp.drain(), b"there")
+        self.assertFalse(tcp.reading)
+        self.assertEqual(self.received(websocket), [])
+
+    def test_granted(self) -> None:
+        """The peer is sent what it has granted; the buddy is read again with the next grant."""
+        websocket, tcp = self.pair_credited()
+        self.grant(websocket, b"8")
+        tcp.deliver(b"0123")
+        self.assertEqual(self.received(websocket), [(BINARY, b"0123")])
+        tcp.deliver(b"456789")
+        self.assertEqual(self.received(websocket), [(BINARY, b"4567")])
+        self.assertFalse(tcp.reading)
+        self.grant(websocket, b"2")
+        self.assertEqual(self.received(websocket), [(BINARY, b"89")])
+        self.assertTrue(tcp.reading)
+
+    def test_pings(self) -> None:
+        """A peer without credit is pinged, and its pings are answered: it is alive."""
+        websocket, tcp = self.pair_credited()
+        self.grant(websocket, b"1")
+        tcp.deliver(b"ab")
+        websocket.deliver(frame(b"p", PING))
+        self.assertEqual(self.received(websocket), [(BINARY, b"a"), (PONG, b"p")])
+        self.clock.advance(60.0)
+        self.assertEqual(self.received(websocket), [(PING, b"")])
+
+    def test_fragments(self) -> None:
+        """A grant may come in fragments, split anywhere, with a ping among them."""
+        wire = frame(b"1", TEXT, final=False) + frame(b"", PING) + frame(b"0", CONTINUATION)
+        for cut in range(1, len(wire)):
+            self.setUp()
+            websocket, tcp = self.pair_credited()
+            websocket.deliver(wire[:cut])
+            websocket.deliver(wire[cut:])
+            tcp.deliver(b"x" * 20)
+            self.assertEqual(self.received(websocket), [(PONG, b""), (BINARY, b"x" * 10)])
+
+    def test_refused(self) -> None:
+        """What is no grant ends the pair with its close code; the buddy gets what was sent before."""
+        for text, code in ((b"many", 1007), (b"", 1007), (b"9007199254740993", 1009)):
+            websocket, tcp = self.pair_credited()
+            websocket.deliver(frame(b"before") + frame(text, TEXT) + frame(b"after"))
+            self.assert_closed(self.received(websocket)[-1], code)
+            self.assertEqual(tcp.drain(), b"before")
+            tcp.end()
+            websocket.deliver(close())
+            websocket.drain()
+            self.assertEqual(self.observer.moods[-2:], [RelayMood.JILTED, RelayMood.ERRORY])
+        self.assert_nothing_left()
+
+    def test_too_early(self) -> None:
+        """A grant before the ok is refused, in place of the handshake or behind it."""
+        for before in ((), (HANDSHAKE,)):
+            peer = self.connect_credited(*before, frame(b"100", TEXT))
+            self.assert_closed(self.received(peer)[0], PROTOCOL)
+            self.assertEqual(self.relay.live.closing, 1)
+            peer.deliver(close())
+            peer.drain()
+        self.assert_nothing_left()
+
+    def test_refusals_are_sent(self) -> None:
+        """What the relay itself says needs no credit."""
+        peer = self.connect_credited(frame(b"hello"))
+        self.assertEqual(self.received(peer)[0], (BINARY, b"bad handshake\n"))
+
+    def test_close(self) -> None:
+        """A peer without credit can leave."""
+        websocket, tcp = self.pair_credited()
+        websocket.deliver(close())
+        websocket.drain()
+        self.assertFalse(websocket.connected)
+        tcp.drain()
+        tcp.end()
+        self.assertEqual(self.observer.moods, [RelayMood.HAPPY, RelayMood.JILTED])
+        self.assert_nothing_left()
+
+    def test_buddy_leaves(self) -> None:
+        """What was read of a buddy that has left is sent as it is granted, and then the close frame."""
+        websocket, tcp = self.pair_credited()
+        self.grant(websocket, b"1")
+        tcp.deliver(b"abc")
+        tcp.reset()
+        self.assertEqual(self.received(websocket), [(BINARY, b"a")])
+        self.grant(websocket, b"1")
+        self.assertEqual(self.received(websocket), [(BINARY, b"b")])
+        self.assertEqual(self.relay.live.closing, 1)
+        self.grant(websocket, b"1")
+        rest, end = self.received(websocket)
+        self.assertEqual(rest, (BINARY, b"c"))
+        self.assert_closed(end, NORMAL)
+        websocket.deliver(close())
+        websocket.drain()
+        self.assert_nothing_left()
+
+    def test_buddy_leaves_and_nothing_is_granted(self) -> None:
+        """What a peer does not take within a minute is dropped with its connection."""
+        websocket, tcp = self.pair_credited()
+        self.grant(websocket, b"1")
+        tcp.deliver(b"abc")
+        tcp.reset()
+        self.clock.pump([59.0, 2.0, 0.0])
+        self.assertTrue(websocket.aborted)
+        self.assert_nothing_left()
+
+
+class FailureTests(WebSocketCase):
+    """Exceptions outside what the peer sends."""
+
+    def test_not_begun(self) -> None:
+        """A peer whose opening handshake cannot begin is disconnected."""
+        self.patch(self.factory._openings, "begin", lambda _: 1 // 0)
+        peer = self.dial()
+        self.assertTrue(peer.aborted)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.observer.errors, 1)
+
+    def test_not_pinged(self) -> None:
+        """A peer that cannot be pinged is disconnected: nothing would find out that it is gone."""
+        peer = self.connect(HANDSHAKE)
+        self.patch(websocket, "ping_frame", lambda: 1 // 0)
+        self.clock.advance(60.0)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.observer.errors, 1)
+        self.assert_closed(self.received(peer)[-1], INTERNAL)

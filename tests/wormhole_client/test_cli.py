@@ -1,68 +1,26 @@
-"""The command line: what is accepted, and how each failure is told."""
+"""Tests of the command line: how each error is reported, and the exit status."""
 
 import argparse
 import contextlib
 import io
 import os
+import signal
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import CannotListenError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.error import ConnectionRefusedError as Refused
-from twisted.internet.error import DNSLookupError
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_client import cli
-from wormhole_client.errors import LonelyError, WrongPasswordError
-from wormhole_client.options import parser
-from wormhole_client.race import NobodyCame
-
-
-class OptionTests(SynchronousTestCase):
-    def parse(self, *arguments: str) -> argparse.Namespace:
-        return parser().parse_args(arguments)
-
-    def refused(self, *arguments: str) -> str:
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as caught:
-            self.parse(*arguments)
-        self.assertEqual(caught.exception.code, 2)
-        return said.getvalue()
-
-    def test_defaults(self) -> None:
-        """Without options it is the server on this machine."""
-        self.patch(os, "environ", {})
-        options = self.parse("send", "x")
-        self.assertEqual(options.relay_url, "ws://127.0.0.1:4000/v1")
-        self.assertEqual(str(options.transit_helper.hints[0]), "tcp:127.0.0.1:4001")
-        self.assertTrue(options.listen)
-
-    def test_environment(self) -> None:
-        """The variables that the other clients know count here too; a flag beats them."""
-        self.patch(
-            os,
-            "environ",
-            {"WORMHOLE_RELAY_URL": "wss://x/v1", "WORMHOLE_TRANSIT_HELPER": "tcp:y:1"},
-        )
-        options = self.parse("receive", "--transit-helper=tcp:z:2")
-        self.assertEqual(options.relay_url, "wss://x/v1")
-        self.assertEqual(str(options.transit_helper.hints[0]), "tcp:z:2")
-
-    def test_refused(self) -> None:
-        """A value that makes no sense is refused in a line that says what is expected."""
-        for arguments, word in (
-            (["send", "--relay-url=http://x"], "ws://"),
-            (["send", "--transit-helper=x"], "tcp:HOST:PORT"),
-            (["send", "--code=a b"], "spaces"),
-            (["send", "--code-length=0"], "above 0"),
-            (["receive", "four-a-b"], "number"),
-            (["check", "--metrics=9401"], "tcp:9401"),
-            (["load", "--exchanges=many"], "above 0"),
-            ([], "COMMAND"),
-        ):
-            with self.subTest(arguments=arguments):
-                self.assertIn(word, self.refused(*arguments))
+from wormhole_client.errors import LonelyError, ServerError, WrongPasswordError
+from wormhole_client.transfers.session import PeerError
+from wormhole_client.transit.race import NoConnectionError
+from wormhole_twisted.internals import SteadyClock
 
 
 class StatusTests(SynchronousTestCase):
@@ -81,17 +39,22 @@ class StatusTests(SynchronousTestCase):
         return getattr(exit_, "code", None), said.getvalue()
 
     def test_success(self) -> None:
-        """Success says nothing by itself."""
+        """Success prints no line of its own."""
         self.assertEqual(self.run_with(None), (None, ""))
 
     def test_failures(self) -> None:
-        """Each thing that can go wrong is one line and status 1."""
+        """Each expected error is one line, and exit status 1."""
         for error, word in (
-            (LonelyError("x"), "never came"),
+            (LonelyError("x"), "did not come"),
             (WrongPasswordError("the codes differ"), "codes differ"),
             (Refused(), "refused"),
             (DNSLookupError("no such name"), "no such name"),
-            (NobodyCame("no connection within 60 seconds"), "60 seconds"),
+            (NoConnectionError("no connection within 60 seconds"), "60 seconds"),
+            (CannotListenError("127.0.0.1", 9401, OSError("in use")), "9401"),
+            (ServerError("crowded"), "two others"),
+            (ServerError("internal error"), "says internal error"),
+            (PeerError("the other end reports: \nwormhole-client: all is well\x1b[2J"), "\\x1b"),
+            (ServerError("no\r\u202e"), "no\\r\\u202e"),
             (PermissionError(13, "Permission denied"), "Permission denied"),
         ):
             with self.subTest(error=error):
@@ -100,7 +63,7 @@ class StatusTests(SynchronousTestCase):
                 self.assertIn(word, said)
 
     def test_interrupted(self) -> None:
-        """An interrupt has the status that shells know."""
+        """An interrupt has the exit status that shells report for it."""
         self.assertEqual(self.run_with(CancelledError()), (130, ""))
 
     def test_interrupt_cleans_up(self) -> None:
@@ -122,3 +85,75 @@ class StatusTests(SynchronousTestCase):
         cleaning.callback(None)
         self.assertIsNone(self.successResultOf(stopping))
         self.failureResultOf(running, SystemExit)
+
+    def test_interrupted_in_any_state(self) -> None:
+        """An interrupted command prints no error, whatever its network makes of the cancellation."""
+        for error in (ConnectingCancelledError(None), OSError("gone"), LonelyError("x")):
+            with self.subTest(error=error):
+                reactor = MemoryReactorClock()
+
+                async def command(_: Any, __: argparse.Namespace, error: Exception = error) -> None:
+                    await Deferred[None](lambda waiting: waiting.errback(error))
+
+                self.patch(cli, "COMMANDS", {"send": command})
+                said = io.StringIO()
+                with contextlib.redirect_stderr(said):
+                    running = cli.start(reactor, argparse.Namespace(command="send"))
+                    [(interrupt, _, __)] = reactor.triggers["before"]["shutdown"]
+                    interrupt()
+                self.assertEqual(self.failureResultOf(running, SystemExit).value.code, 130)
+                self.assertEqual(said.getvalue(), "")
+
+
+class MainTests(SynchronousTestCase):
+    def test_second_interrupt(self) -> None:
+        """The first interrupt stops the reactor; a second one ends the process."""
+        interrupted: list[int] = []
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
+        cli.end_at_second_interrupt()
+        self.patch(os, "_exit", interrupted.append)
+        signal.raise_signal(signal.SIGINT)
+        self.assertEqual(interrupted, [signal.SIGINT])
+        signal.raise_signal(signal.SIGINT)
+        self.assertEqual(interrupted[:2], [signal.SIGINT, cli.INTERRUPTED])
+
+    def test_ignored_interrupt(self) -> None:
+        """A client that was started with SIGINT ignored, as behind `&` in a shell, goes on to ignore it."""
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        cli.end_at_second_interrupt()
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
+
+    def test_steady_clock(self) -> None:
+        """Durations and timers run by a clock that does not jump, and the arguments are the command."""
+        reactor = MemoryReactorClock()
+        started: list[argparse.Namespace] = []
+
+        async def command(_: Any, options: argparse.Namespace) -> None:
+            started.append(options)
+
+        def react(main: Callable[[Any], Deferred[None]]) -> None:
+            done = main(reactor)
+            # The reactor does not run yet, and an interrupt would not be handled.
+            self.assertEqual(started, [])
+            reactor.advance(0)
+            self.successResultOf(done)
+
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        self.patch(cli, "COMMANDS", {"send": command})
+        self.patch(cli, "react", react)
+        self.patch(sys, "argv", ["wormhole-client", "send", "--text=hello"])
+        cli.main()
+        self.assertEqual(started[0].text, "hello")
+        self.assertIsInstance(reactor.seconds, SteadyClock)
+
+    def test_interrupted_before_the_reactor_runs(self) -> None:
+        """An interrupt before the reactor handles it ends the program quietly, with its status."""
+
+        def react(_: object) -> None:
+            raise KeyboardInterrupt
+
+        self.patch(cli, "react", react)
+        self.patch(sys, "argv", ["wormhole-client", "send", "--text=hello"])
+        self.assertEqual(self.assertRaises(SystemExit, cli.main).code, cli.INTERRUPTED)

@@ -1,4 +1,4 @@
-"""Typing a code."""
+"""Tests of the input of a code."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -34,7 +34,7 @@ class CodeInputTests(SynchronousTestCase):
         self.assertEqual(self.input.word_completions("adroitness-zu"), ["adroitness-zulu"])
 
     def test_mistakes(self) -> None:
-        """A mistake is told, and can be corrected."""
+        """A mistake is refused, and can be corrected."""
         self.assertRaises(BadCodeError, self.input.choose_words, "a-b")
         self.assertRaises(BadCodeError, self.input.choose_nameplate, "four")
         self.assertEqual(self.claimed, [])

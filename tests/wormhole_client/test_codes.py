@@ -1,4 +1,4 @@
-"""What a code looks like, how it is made and completed."""
+"""Tests of codes: their syntax, random words and completions."""
 
 from collections.abc import Sequence
 
@@ -68,6 +68,7 @@ class CompletionTests(SynchronousTestCase):
         """The last word comes from the other list, without a dash; upper case is taken too."""
         self.assertEqual(complete_words("adroitness-Zu"), ["adroitness-zulu"])
 
-    def test_no_more_words(self) -> None:
-        """Behind the last word nothing is offered."""
-        self.assertEqual(complete_words("adroitness-zulu-"), [])
+    def test_longer(self) -> None:
+        """A code with three words or more is completed too."""
+        self.assertEqual(complete_words("adroitness-zulu-adr"), ["adroitness-zulu-adroitness"])
+        self.assertEqual(complete_words("adroitness-zulu-adroitness-zu")[0][-5:], "-zulu")

@@ -1,4 +1,4 @@
-"""Events for any number of callers, in a later turn."""
+"""Tests of the observers, and of the queue that calls applications."""
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
@@ -10,7 +10,7 @@ from wormhole_client.eventual import EventualQueue, OneShotObserver, SequenceObs
 
 class QueueTests(SynchronousTestCase):
     def test_later_and_in_order(self) -> None:
-        """Nothing happens in this turn; what is queued meanwhile comes after what waits."""
+        """No call is made in this turn; calls that are queued meanwhile are made after those that wait."""
         clock = Clock()
         queue = EventualQueue(clock)
         seen: list[str] = []
@@ -39,6 +39,25 @@ class QueueTests(SynchronousTestCase):
         clock.advance(0)
         self.assertEqual(seen, ["next"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_flush(self) -> None:
+        """A flush fires when everything is called, what is queued meanwhile too; never at once."""
+        clock = Clock()
+        queue = EventualQueue(clock)
+        seen: list[str] = []
+        nothing = queue.flush()
+        self.assertNoResult(nothing)
+        clock.advance(0)
+        self.successResultOf(nothing)
+        queue.send(lambda: queue.send(lambda: seen.append("later")))
+        first, second = queue.flush(), queue.flush()
+        second.cancel()
+        self.assertNoResult(first)
+        clock.advance(0)
+        self.successResultOf(first)
+        self.failureResultOf(second, CancelledError)
+        self.assertEqual(seen, ["later"])
+        self.assertEqual(clock.getDelayedCalls(), [])
 
 
 class OneShotTests(SynchronousTestCase):
@@ -73,7 +92,7 @@ class OneShotTests(SynchronousTestCase):
         self.failureResultOf(two, ValueError)
 
     def test_cancelled(self) -> None:
-        """Who has cancelled is not told any more, even between the event and its delivery."""
+        """A Deferred that was cancelled is not fired, even between the event and its delivery."""
         before, between = self.observer.when_fired(), self.observer.when_fired()
         before.cancel()
         self.observer.fire("a")

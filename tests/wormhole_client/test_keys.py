@@ -1,4 +1,4 @@
-"""Keys against values that are computed here in another way."""
+"""Tests of the cryptography, against values that are computed here in another way."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_client.errors import WrongPasswordError
 from wormhole_client.keys import (
-    Exchange,
+    KeyExchange,
     TransitKeys,
     decrypt,
     derive,
@@ -89,27 +89,27 @@ class BoxTests(SynchronousTestCase):
 
     @given(st.binary(max_size=100))
     def test_garbage(self, box: bytes) -> None:
-        """Any other bytes are a wrong password, and nothing worse."""
+        """Any other bytes are a wrong password, and no other error."""
         self.assertRaises(WrongPasswordError, decrypt, KEY, box)
 
 
 class ExchangeTests(SynchronousTestCase):
     def test_same_code(self) -> None:
         """Two ends with one code have one key, whichever Unicode form they typed."""
-        ours, theirs = Exchange.start("4-é", "app"), Exchange.start("4-é", "app")
+        ours, theirs = KeyExchange.start("4-é", "app"), KeyExchange.start("4-é", "app")
         self.assertEqual(ours.finish(theirs.message), theirs.finish(ours.message))
 
     def test_different(self) -> None:
         """Another code, or another application, has another key."""
-        ours = Exchange.start("4-a", "app")
-        for theirs in (Exchange.start("4-b", "app"), Exchange.start("4-a", "other")):
+        ours = KeyExchange.start("4-a", "app")
+        for theirs in (KeyExchange.start("4-b", "app"), KeyExchange.start("4-a", "other")):
             key = theirs.finish(ours.message)
-            self.assertNotEqual(Exchange.restore(ours.saved()).finish(theirs.message), key)
+            self.assertNotEqual(KeyExchange.restore(ours.save()).finish(theirs.message), key)
 
     def test_restored(self) -> None:
         """An exchange goes on in another process, with the same message and key."""
-        ours, theirs = Exchange.start("4-a", "app"), Exchange.start("4-a", "app")
-        restored = Exchange.restore(ours.saved())
+        ours, theirs = KeyExchange.start("4-a", "app"), KeyExchange.start("4-a", "app")
+        restored = KeyExchange.restore(ours.save())
         self.assertEqual(restored.message, ours.message)
         self.assertEqual(restored.finish(theirs.message), theirs.finish(ours.message))
 
@@ -117,17 +117,17 @@ class ExchangeTests(SynchronousTestCase):
         """Text that is no saved exchange is refused."""
         for text in ("", "{}", "[]", '{"side": "A"}'):
             with self.subTest(text=text):
-                self.assertRaises(ValueError, Exchange.restore, text)
+                self.assertRaises(ValueError, KeyExchange.restore, text)
 
     def test_reflected(self) -> None:
         """Our own message coming back is not a peer."""
-        ours = Exchange.start("4-a", "app")
+        ours = KeyExchange.start("4-a", "app")
         self.assertRaises(WrongPasswordError, ours.finish, ours.message)
 
     @given(st.binary(max_size=40) | st.binary(min_size=32, max_size=32).map(lambda b: b"S" + b))
     def test_garbage(self, message: bytes) -> None:
         """A message that is no point of the group is refused, or gives a useless key."""
-        ours = Exchange.start("4-a", "app")
+        ours = KeyExchange.start("4-a", "app")
         try:
             self.assertEqual(len(ours.finish(message)), 32)
         except WrongPasswordError:

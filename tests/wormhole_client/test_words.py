@@ -1,4 +1,4 @@
-"""The word lists, against the real client's."""
+"""Tests of the word lists, against the reference client's."""
 
 from twisted.trial.unittest import SynchronousTestCase
 from wormhole._wordlist import PGPWordList  # type: ignore[import-untyped]

@@ -1,21 +1,21 @@
-"""The delegate interface, beside the Deferred one."""
+"""Tests of the wormhole's API: with a delegate, and what it refuses."""
 
 from typing import Any
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.wormhole_client.support import World, memory
-from wormhole_client.errors import Mood, WormholeError
+from tests.wormhole_client.fakes import World, new_state
+from wormhole_client.delegate import Delegate
+from wormhole_client.errors import WormholeError, WormholeMood
 from wormhole_client.eventual import EventualQueue
-from wormhole_client.memory import Memory
-from wormhole_client.network import WebSocketAddress
+from wormhole_client.machines.state import WormholeState
 from wormhole_client.wormhole import DelegatedWormhole, begin, create, resume
 
 
 @attrs.define
-class Diary:
-    """A delegate that remembers what it is told."""
+class Diary(Delegate):
+    """A delegate that records its events."""
 
     told: list[tuple[str, Any]] = attrs.field(factory=list)
 
@@ -40,7 +40,7 @@ class Diary:
     def wormhole_failed(self, error: WormholeError) -> None:
         self.told.append(("failed", str(error)))
 
-    def wormhole_closed(self, mood: Mood | None) -> None:
+    def wormhole_closed(self, mood: WormholeMood | None) -> None:
         self.told.append(("closed", mood))
 
 
@@ -48,7 +48,7 @@ class DelegateTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.world = World()
 
-    def delegated(self, start: Memory) -> tuple[DelegatedWormhole, Diary]:
+    def delegated(self, start: WormholeState) -> tuple[DelegatedWormhole, Diary]:
         diary = Diary()
         boss, _ = begin(
             start,
@@ -60,8 +60,8 @@ class DelegateTests(SynchronousTestCase):
         return DelegatedWormhole(boss), diary
 
     def test_told(self) -> None:
-        """A delegate hears everything, in its order, down to the mood."""
-        ours, diary = self.delegated(memory("ours"))
+        """A delegate is called for each event, in their order, and at the end with the mood."""
+        ours, diary = self.delegated(new_state("ours"))
         ours.set_code("4-a-b")
         peer = self.world.wormhole("peer")
         peer.set_code("4-a-b")
@@ -76,20 +76,20 @@ class DelegateTests(SynchronousTestCase):
             ("verifier", 32),
             ("versions", {}),
             ("message", b"hello"),
-            ("closed", Mood.HAPPY),
+            ("closed", WormholeMood.HAPPY),
         ]
         self.assertEqual(diary.told, expected)
 
     def test_failed(self) -> None:
-        """A wormhole that fails says so, and then that it has closed."""
+        """A wormhole that fails reports its error, and then its end."""
         self.world.server.welcome = {"error": "go away"}
-        _, diary = self.delegated(memory())
+        _, diary = self.delegated(new_state())
         self.world.settle()
-        self.assertEqual(diary.told[-2:], [("failed", "go away"), ("closed", Mood.ERRORY)])
+        self.assertEqual(diary.told[-2:], [("failed", "go away"), ("closed", WormholeMood.ERRORY)])
 
     def test_resumed(self) -> None:
-        """Leaving has no mood; messages that the delegate was given are not given again."""
-        ours, diary = self.delegated(memory("ours"))
+        """A shutdown has no mood; messages that the delegate was given are not given again."""
+        ours, diary = self.delegated(new_state("ours"))
         ours.set_code("4-a-b")
         peer = self.world.wormhole("peer")
         peer.set_code("4-a-b")
@@ -99,7 +99,7 @@ class DelegateTests(SynchronousTestCase):
         self.world.settle()
         self.assertEqual(diary.told[-1], ("closed", None))
         peer.send_message(b"second")
-        resumed, diary = self.delegated(Memory.load(ours.state()))
+        resumed, diary = self.delegated(WormholeState.load(ours.state()))
         self.world.settle()
         self.assertEqual(
             [what for what in diary.told if what[0] == "message"], [("message", b"second")]
@@ -107,23 +107,46 @@ class DelegateTests(SynchronousTestCase):
         resumed.close()
 
 
-class UrlTests(SynchronousTestCase):
+class ArgumentTests(SynchronousTestCase):
     def test_refused(self) -> None:
-        """A URL that is none is refused before anything is tried."""
+        """Another URL is refused before anything is connected."""
         for url in ("", "http://x/v1", "ws://", "ws://x:99999999/v1"):
             with self.subTest(url=url):
                 self.assertRaises(ValueError, create, "app", url, None)
 
-    def test_taken_apart(self) -> None:
-        """Ports have the usual defaults."""
-        for url, secure, host, port in (
-            ("ws://x/v1", False, "x", 80),
-            ("wss://x/v1", True, "x", 443),
-            ("ws://[::1]:4000/v1", False, "::1", 4000),
-        ):
-            address = WebSocketAddress.parse(url)
-            self.assertEqual((address.secure, address.host, address.port), (secure, host, port))
-
     def test_no_state(self) -> None:
-        """Text that is no state is refused."""
+        """A text that is not a state is refused."""
         self.assertRaises(ValueError, resume, "nonsense", None)
+
+    def test_types(self) -> None:
+        """What would fail later, out of the application's sight, is refused when it is given."""
+        world = World()
+        ours: Any = world.wormhole("ours")
+        for message in ("text", None, bytearray(b"x"), ["a"]):
+            with self.subTest(message=message):
+                self.assertRaises(TypeError, ours.send_message, message)
+        self.assertRaises(ValueError, ours.allocate_code, 0)
+        url: Any = "ws://x/v1"
+        self.assertRaises(TypeError, create, b"app", url, None)
+        self.assertRaises(TypeError, create, "app", url, None, versions={"x": object()})
+        ours.set_code("4-a-b")
+        self.assertIsNone(ours.send_message(b"bytes"))
+
+
+class AllocationTests(SynchronousTestCase):
+    def test_journaled(self) -> None:
+        """A wormhole that ends while it waits for its nameplate is resumed, and gets one."""
+        world, journal = World(), list[str]()
+        ours = world.wormhole("ours", journal=journal.append)
+        failed = ours.get_code()
+        ours.allocate_code(3)
+        self.assertTrue(journal)
+        ours.shutdown()  # before the answer comes
+        world.settle()
+        self.failureResultOf(failed)
+        resumed = world.wormhole("ours", journal=journal.append, state=journal[-1])
+        code = resumed.get_code()
+        world.settle()
+        self.assertEqual(len(self.successResultOf(code).split("-")), 4)
+        resumed.close()
+        world.settle()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from transit_relay.observer import ConnectionRecord, End, Mood, PairRecord
+from transit_relay.observer import ConnectionKind, ConnectionRecord, PairRecord, RelayMood
 
 PAIR = PairRecord(started=1_000_017.5, waiting_seconds=20.25, total_seconds=125.5, bytes=123_456)
 
 # The one that came first and left first, and its buddy.
 HAPPY = ConnectionRecord(
-    end=End.TCP,
-    mood=Mood.HAPPY,
+    kind=ConnectionKind.TCP,
+    mood=RelayMood.HAPPY,
     started=1_000_017.5,
     waiting_seconds=20.25,
     total_seconds=125.5,
@@ -17,8 +17,8 @@ HAPPY = ConnectionRecord(
     pair=PAIR,
 )
 JILTED = ConnectionRecord(
-    end=End.WEBSOCKET,
-    mood=Mood.JILTED,
+    kind=ConnectionKind.WEBSOCKET,
+    mood=RelayMood.JILTED,
     started=1_000_037.75,
     waiting_seconds=0.0,
     total_seconds=105.5,
@@ -26,8 +26,8 @@ JILTED = ConnectionRecord(
     pair=PAIR,
 )
 LONELY = ConnectionRecord(
-    end=End.TCP,
-    mood=Mood.LONELY,
+    kind=ConnectionKind.TCP,
+    mood=RelayMood.LONELY,
     started=1_000_017.5,
     waiting_seconds=None,
     total_seconds=61.0,

@@ -1,23 +1,36 @@
 """
-The way from a peer on WebSocket: its frames are taken apart in one piece of memory for all.
+The direction from a peer on WebSocket: its frames are read in one piece of memory for all pairs.
 
-Owns who reads. Until Autobahn is between two frames, it is Autobahn; and again from the first frame
-on that is none of a binary message. Control frames are always for Autobahn.
+Owns no framing: the peer's transport reads the frames, and unmasks their payload where it stands.
 """
 
+from typing import Final
+
 from transit_relay.descriptor import Descriptor
-from transit_relay.frames import MARGIN, Frames
+from transit_relay.link import Buddy, Meter
 from transit_relay.links.direction import Direction
-from transit_relay.links.link import Buddy, Meter
 from transit_relay.links.mover import send
-from transit_relay.links.shared import Shared
-from transit_relay.wire import Framing
+from transit_relay.links.resources import LinkResources
+from transit_relay.transport import WebSocketFraming
+from wormhole_websocket.frames import MARGIN
+
+_FIRST_READ: Final = 16 * 1024
+_READ_UNITS: Final = 64
+"""What is read at once: 64 frames, or 256 KiB; about a quarter of a millisecond."""
+_UNIT_BYTES: Final = 2048
+"""Shorter frames take longer than their bytes."""
+_LEAST_READ: Final = 256
+"""The header of a long frame counts for all of it, and a read of nothing would be the end of the stream."""
 
 
 class FrameDirection(Direction):
-    """From a peer on WebSocket."""
+    """
+    From a peer on WebSocket.
 
-    __slots__ = ("_frames", "_inlet", "_pieces")
+    :param inlet: reads the frames of `source`.
+    """
+
+    __slots__ = ("_at_once", "_inlet", "_pieces")
 
     def __init__(
         self,
@@ -26,70 +39,57 @@ class FrameDirection(Direction):
         target: Buddy,
         outlet: Descriptor,
         meter: Meter,
-        shared: Shared,
-        inlet: Framing,
+        resources: LinkResources,
+        inlet: WebSocketFraming,
     ) -> None:
-        super().__init__(source, entry, target, outlet, meter, shared)
+        super().__init__(source, entry, target, outlet, meter, resources)
         self._inlet = inlet
-        self._frames: Frames | None = None
         self._pieces: list[memoryview] = []
+        # Bytes: adapted to how long the peer's frames are.
+        self._at_once = _FIRST_READ
 
     def start(self) -> None:
         """See `Direction.start`."""
         self._source.receive = self.forward
         super().start()
-        if self._shared.unmask is not None:
-            self._inlet.lend_frames(self._begin)
-
-    def stop(self) -> None:
-        """See `Direction.stop`."""
-        super().stop()
-        self._return_frames()
 
     def forward(self, data: bytes) -> None:
-        """Hand on what Autobahn has read."""
+        """Send on what the source's transport had read before this started."""
         self._meter.add(len(data))
-        self._output.write(self._head(len(data)) + data)
+        if self._credit is None:
+            self._output.write(self._head(len(data)) + data)
+        else:
+            self._credit.send(data)
         self._wait()
 
-    def _begin(self, frames: Frames) -> None:
-        self._frames = frames
-        self._input.read_with(self.read)
-
-    def _return_frames(self) -> None:
-        self._input.give_back(self.read)
-        frames, self._frames = self._frames, None
-        self._inlet.return_frames(frames)
-
     def _take(self, room: int) -> int:
-        frames, unmask = self._frames, self._shared.unmask
-        if frames is None or unmask is None:
-            raise BlockingIOError
-        view = self._shared.view
-        most = min(room, len(view) - MARGIN)
-        taken = self._input.socket.recv_into(view[MARGIN : MARGIN + most])
-        self._pieces = frames.split(view, MARGIN + taken, unmask)
+        view = self._resources.view
+        end = MARGIN + min(room, self._at_once)
+        taken = self._input.socket.recv_into(view[MARGIN:end])
+        self._pieces = self._inlet.read_frames(view, MARGIN, MARGIN + taken)
+        units = self._inlet.units
+        if units * _UNIT_BYTES > taken > 0:
+            wanted = max(_LEAST_READ, _READ_UNITS * taken // units)
+            self._at_once = min(self._largest(), wanted)
+        else:
+            self._at_once = min(self._largest(), 2 * self._at_once)
         return taken
 
-    def _hand_on(self) -> bytes:
+    def _send(self) -> bytes:
         pieces, self._pieces = self._pieces, []
         if not pieces:
             return b""
         length = sum(map(len, pieces))
         head = self._head(length)
         rest = send(self._output, [memoryview(head), *pieces] if head else pieces)
-        self._meter.add(length)
+        self._count(length)
         return rest
 
-    def _set_aside(self) -> None:
-        frames = self._frames
-        if frames is None or not frames.aside:
-            return
-        aside, frames.aside = frames.aside, []
-        if frames.odd:
-            self._return_frames()
-        for data in aside:
-            self._inlet.dataReceived(data)
+    def _free(self, arrived: bytes) -> int:
+        return self._inlet.length_before_payload(arrived)
+
+    def _handle_aside(self) -> None:
+        self._inlet.handle_control_frames()
 
     def _largest(self) -> int:
-        return len(self._shared.view) - MARGIN
+        return len(self._resources.view) - MARGIN

@@ -1,7 +1,8 @@
 """
-What bytes go through on their way from socket to socket: the kernel's pipe, or a piece of our memory.
+The movers: what bytes go through on their way from socket to socket.
 
-Owns the interface, and the second of the two. One mover serves all pairs: it is empty between turns.
+Owns the interface of a mover, and the one that is a piece of this process's memory. One mover serves all
+pairs: it is empty between turns.
 """
 
 from collections.abc import Sequence
@@ -10,31 +11,33 @@ from typing import Final, Protocol
 from transit_relay.descriptor import Descriptor
 
 SIZE: Final = 256 * 1024
-"""Bytes of the buffer: what still fits into a processor's own cache."""
+"""Bytes of the buffer: what still fits into a processor's cache."""
 
 _MOST_PIECES: Final = 512
-"""Far below what the system takes at once (IOV_MAX), and the more of them, the less it pays."""
+"""Far below what sendmsg takes at once (IOV_MAX); the more pieces, the less is gained by not joining them."""
 
 
 class Mover(Protocol):
-    """Takes bytes from one socket, and then hands them on to another."""
+    """Takes bytes from one socket, then sends them to another."""
 
     size: int
-    """The most that it takes at once."""
+    """Bytes that it takes at once, at most."""
 
     def fill(self, source: Descriptor, most: int) -> int:
         """
-        Take up to `most` bytes from `source`; 0 says that there will be no more.
+        Take up to `most` bytes from `source`.
 
-        :raises BlockingIOError: there are none just now.
+        :return: how many; 0 if the peer sends no more.
+        :raises BlockingIOError: nothing has arrived.
         :raises OSError: the connection is lost.
         """
 
     def empty(self, target: Descriptor, head: bytes) -> bytes:
         """
-        Hand `head` and then all that is in here on to `target`; returns what it does not take.
+        Send `head`, and then everything that was taken, to `target`.
 
-        :raises OSError: the connection is lost, and with it what was in here.
+        :return: what the socket does not take.
+        :raises OSError: the connection is lost, and with it everything that was taken.
         """
 
 
@@ -62,8 +65,9 @@ class Buffer:
 
 def send(target: Descriptor, pieces: Sequence[memoryview]) -> bytes:
     """
-    Send `pieces`, one after the other; returns a copy of what the socket does not take.
+    Send `pieces`, one after the other.
 
+    :return: a copy of what the socket does not take.
     :raises OSError: the connection is lost.
     """
     if len(pieces) > _MOST_PIECES:

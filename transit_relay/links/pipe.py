@@ -1,9 +1,9 @@
 """
 The pipe through which the kernel moves bytes from socket to socket.
 
-Owns its two descriptors, its size, and the rule that makes one pipe enough for all pairs: whoever
-fills it empties it before anybody else has a turn. So the kernel memory that it takes is that of
-one pipe, however many pairs there are and whatever their peers do.
+Owns its two descriptors, its size, and the rule that makes one pipe enough for all pairs: whoever fills it
+empties it in the same turn. So it takes the kernel memory of one pipe, however many pairs there are and
+whatever their peers do.
 """
 
 import contextlib
@@ -19,38 +19,40 @@ import attrs
 from transit_relay.descriptor import Descriptor
 
 LEAST: Final = 64 * 1024
-"""A smaller pipe, such as the kernel gives to a user who has used up what it allows in all, costs
-more than going through the process."""
+"""
+Bytes below which a pipe costs more than this process's memory does. The kernel gives smaller ones to a user
+that has used up what it allows in all.
+"""
 
-_PLATFORM: Final = frozenset(
+_PLATFORM_ERRORS: Final = frozenset(
     {
         errno.EINVAL,  # the file system, or the kind of socket, has no splice
-        errno.ENOSYS,  # nor has the kernel, or a sandbox says so
+        errno.ENOSYS,  # the kernel has none, or a sandbox says so
         errno.EOPNOTSUPP,
         errno.EPERM,
         errno.EACCES,
         errno.ENOMEM,
         errno.ENFILE,
         errno.EMFILE,
-        errno.EBADF,  # the pipe has been closed: the relay is stopping
+        errno.EBADF,  # the pipe was closed: the relay is stopping
     }
 )
-"""What says something of this machine, and nothing of the connection."""
+"""Errors that are about this machine, and not about the connection."""
 
 _FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK if sys.platform == "linux" else 0
 _HEAD_FLAGS: Final = socket.MSG_DONTWAIT | getattr(socket, "MSG_MORE", 0)
 
 
 class RefusedError(Exception):
-    """The kernel does not splice, or has no pipe for us; the text says why. Nothing has moved."""
+    """The kernel does not splice, or gives no pipe; the text says why. No byte was moved."""
 
 
 @attrs.define(eq=False)
 class Pipe:
     """
-    One pipe, empty between turns; a `transit_relay.links.mover.Mover`.
+    A pipe, empty between turns; a `transit_relay.links.mover.Mover`.
 
-    :ivar size: bytes that it is made for; what is moved at once.
+    :ivar size: bytes that it holds, and moves at once at most.
     """
 
     size: int
@@ -62,9 +64,9 @@ class Pipe:
     @classmethod
     def make(cls, wanted: int) -> "Pipe":
         """
-        A pipe of `wanted` bytes, or as near to that as the kernel allows.
+        Make a pipe of `wanted` bytes, or as near to that as the kernel allows.
 
-        :raises RefusedError: there is none, or only one that is too small to be of use.
+        :raises RefusedError: the kernel gives none, or only one that is too small to be of use.
         """
         if sys.platform != "linux":
             raise RefusedError("only Linux has splice")
@@ -74,6 +76,12 @@ class Pipe:
             raise RefusedError(f"no pipe: {error.strerror}") from error
         pipe = cls(0, wanted, *ends)
         pipe.grow()
+        if not pipe.size:
+            try:
+                pipe.size = fcntl.fcntl(pipe._entry, fcntl.F_GETPIPE_SZ)
+            except OSError as error:
+                pipe.close()
+                raise RefusedError(f"no size of a pipe: {error.strerror}") from error
         if pipe.size < LEAST:
             pipe.close()
             raise RefusedError(
@@ -83,50 +91,39 @@ class Pipe:
         return pipe
 
     def grow(self) -> None:
-        """Ask for the wanted size, or half of it, and so on: what others use comes free again."""
-        if self.size >= self._wanted:
-            return
-        wanted, size = self._wanted, fcntl.fcntl(self._entry, fcntl.F_GETPIPE_SZ)
-        if wanted < size:
-            size = fcntl.fcntl(self._entry, fcntl.F_SETPIPE_SZ, wanted)
-        while wanted > size:
+        """Ask for the wanted size again, or half of it, and so on: others may have freed memory since."""
+        wanted = self._wanted
+        while wanted > self.size:
             with contextlib.suppress(OSError):
-                size = fcntl.fcntl(self._entry, fcntl.F_SETPIPE_SZ, wanted)
+                self.size = fcntl.fcntl(self._entry, fcntl.F_SETPIPE_SZ, wanted)
             wanted //= 2
-        self.size = size
 
     def close(self) -> None:
-        """Give its memory back. Whoever comes to fill it after that is refused."""
+        """Free its memory. `fill` raises `RefusedError` after that."""
         os.close(self._exit)
         os.close(self._entry)
         self._exit = self._entry = -1
 
     def fill(self, source: Descriptor, most: int) -> int:
         """
-        Take up to `most` bytes from `source`; 0 says that there will be no more.
+        See `Mover.fill`.
 
-        :raises BlockingIOError: there are none just now. (It cannot be that the pipe is full.)
-        :raises RefusedError: the kernel does not do this.
+        :raises BlockingIOError: nothing has arrived. (The pipe cannot be full.)
+        :raises RefusedError: the kernel does not splice from this socket, or the pipe was closed.
         :raises OSError: the connection is lost.
         """
         if self._held:
-            self._renew()
+            self._replace()
         try:
             self._held = os.splice(source.fileno, self._entry, most, flags=_FLAGS)
-        except BlockingIOError:
-            raise
         except OSError as error:
-            if error.errno in _PLATFORM:
+            if error.errno in _PLATFORM_ERRORS:
                 raise RefusedError(f"no splice: {error.strerror}") from error
             raise
         return self._held
 
     def empty(self, target: Descriptor, head: bytes) -> bytes:
-        """
-        Hand `head` and then all that is in here on to `target`; returns what it does not take.
-
-        :raises OSError: the connection is lost, and with it what was in here.
-        """
+        """See `Mover.empty`."""
         try:
             if head:
                 head = head[target.socket.send(head, _HEAD_FLAGS) :]
@@ -135,20 +132,20 @@ class Pipe:
         except BlockingIOError:
             pass
         except OSError as error:
-            if error.errno not in _PLATFORM:
-                self._rest()
+            if error.errno not in _PLATFORM_ERRORS:
+                self._read_rest()
                 raise
-        return head + self._rest() if self._held else b""
+        return head + self._read_rest() if self._held else b""
 
-    def _rest(self) -> bytes:
+    def _read_rest(self) -> bytes:
         pieces = []
         while self._held:
             pieces.append(os.read(self._exit, self._held))
             self._held -= len(pieces[-1])
         return b"".join(pieces)
 
-    def _renew(self) -> None:
-        """Nobody may ever see what another has left: some exception came in between."""
+    def _replace(self) -> None:
+        """Use a new pipe: an exception left bytes in this one, which no other pair may get."""
         fresh = Pipe.make(self._wanted)
         self.close()
         self.size, self._exit, self._entry = fresh.size, fresh._exit, fresh._entry  # noqa: SLF001

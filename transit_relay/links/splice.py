@@ -1,8 +1,9 @@
 """
-The link that goes from socket to socket, past Twisted's transports and, if it can, past the process.
+The splice link: bytes go from socket to socket, past Twisted's transports and, where possible, past the
+process.
 
-Owns the choice of the link for a pair: this one where both ends are sockets without anything in
-between, and `producer` for everything else.
+Owns the choice of the link for a pair: this one where both peers have sockets with nothing but frames above
+them, and the producer link for all others.
 """
 
 from typing import ClassVar
@@ -10,81 +11,83 @@ from typing import ClassVar
 from twisted.internet.interfaces import IReactorTime
 
 from transit_relay.descriptor import Descriptor
-from transit_relay.links.direction import Direction
+from transit_relay.link import Buddy, Link, Meter
+from transit_relay.links.direction import Direction, StreamDirection
 from transit_relay.links.framed import FrameDirection
-from transit_relay.links.link import Buddy, Link, Meter
+from transit_relay.links.probe import probe
 from transit_relay.links.producer import ProducerLink
-from transit_relay.links.shared import Shared
-from transit_relay.links.stream import StreamDirection
-from transit_relay.observer import LinkKind, Observer
+from transit_relay.links.resources import LinkResources
+from transit_relay.observer import LinkKind, RelayObserver
 
 
 class SpliceLink:
-    """Two directions, each of its own kind."""
+    """Two directions, each of its own kind; a `transit_relay.link.Link`."""
 
-    __slots__ = ("_buddies", "_ways")
+    __slots__ = ("_buddies", "_directions")
 
     kind: ClassVar = LinkKind.SPLICE
 
-    def __init__(self, buddies: tuple[Buddy, Buddy], ways: tuple[Direction, Direction]) -> None:
+    def __init__(
+        self, buddies: tuple[Buddy, Buddy], directions: tuple[Direction, Direction]
+    ) -> None:
         self._buddies = buddies
-        self._ways = ways
+        self._directions = directions
+        forth, back = directions
+        forth.opposite, back.opposite = back, forth
 
     def start(self) -> None:
-        """Begin."""
-        for way in self._ways:
-            way.start()
+        """See `Link.start`."""
+        for direction in self._directions:
+            direction.start()
 
     def finish(self) -> None:
-        """All that was taken is in the kernel's hands, or in a transport's, which sees to it."""
-        for way in self._ways:
-            way.stop()
+        """See `Link.finish`. What was taken is in the kernel, or in the target's transport."""
+        for direction in self._directions:
+            direction.stop()
         for buddy in self._buddies:
             buddy.finish()
 
-    def abandon(self, buddy: Buddy) -> None:
-        """Nothing is held here."""
 
-
-class Splicing:
+class SpliceLinkFactory:
     """
-    Makes the best link that there is for two buddies; a `transit_relay.links.link.LinkMaker`.
+    Makes the best link for a pair; a `transit_relay.link.LinkFactory`.
 
-    :param pipe_bytes: of kernel memory, for all pairs together.
+    :param clock: the reactor.
+    :param pipe_bytes: kernel memory for the pipe of all pairs.
     """
 
-    def __init__(self, clock: IReactorTime, pipe_bytes: int, observer: Observer) -> None:
-        self._shared = Shared(clock, pipe_bytes, observer)
+    def __init__(self, clock: IReactorTime, pipe_bytes: int, observer: RelayObserver) -> None:
+        self._resources = LinkResources(clock, pipe_bytes, observer)
 
     def __call__(self, first: Buddy, forth: Meter, second: Buddy, back: Meter) -> Link:
-        """A link for `first` and `second`."""
-        one, other = first.wire.descriptor(), second.wire.descriptor()
-        if one is None or other is None:
+        """Make the link of two buddies; each is followed by the meter for the bytes that it sends."""
+        first_socket, second_socket = first.transport.descriptor(), second.transport.descriptor()
+        if first_socket is None or second_socket is None:
             return ProducerLink(first, forth, second, back)
         return SpliceLink(
             (first, second),
             (
-                self._direction(first, one, second, other, forth),
-                self._direction(second, other, first, one, back),
+                self._direction(first, first_socket, second, second_socket, forth),
+                self._direction(second, second_socket, first, first_socket, back),
             ),
         )
 
     def open(self) -> None:
         """
-        Get the pipe now: later, this user may have used up what the kernel allows it.
+        Make the pipe now, and try it: later, this user may have used up what the kernel allows it.
 
-        :raises transit_relay.links.pipe.RefusedError: there is none to be had.
+        :raises transit_relay.links.pipe.RefusedError: the kernel gives none, or moves no bytes through it.
         """
-        self._shared.pipe()
+        probe(self._resources.pipe())
 
     def close(self) -> None:
-        """Give the pipe back."""
-        self._shared.close()
+        """Close the pipe."""
+        self._resources.close()
 
     def _direction(
         self, source: Buddy, entry: Descriptor, target: Buddy, outlet: Descriptor, meter: Meter
     ) -> Direction:
-        framing = source.wire.framing
+        framing = source.transport.framing
         if framing is None:
-            return StreamDirection(source, entry, target, outlet, meter, self._shared)
-        return FrameDirection(source, entry, target, outlet, meter, self._shared, framing)
+            return StreamDirection(source, entry, target, outlet, meter, self._resources)
+        return FrameDirection(source, entry, target, outlet, meter, self._resources, framing)

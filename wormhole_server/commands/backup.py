@@ -1,30 +1,32 @@
 """
-`wormhole-server backup FILE` and `wormhole-server restore FILE`.
+The commands `wormhole-server backup FILE` and `wormhole-server restore FILE`.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-from wormhole_server.commands.command import Arguments, Command, Parameter, Status, Terminal
-from wormhole_server.database_url import masked
+from wormhole_server.commands.command import ExitStatus, ServerCommand, Terminal
+from wormhole_server.config.command_line import Arguments, Parameter
+from wormhole_server.config.database_url import masked
+from wormhole_server.config.sources import Loaded
 from wormhole_server.errors import StartError
-from wormhole_server.sources import Loaded
 
-# Stands for standard output, or input: containers have no other way in and out.
+# Stands for standard output or input, the simplest way out of a container and into one.
 _STREAM = "-"
 
 
-def _backup(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:
-    # No other command pays for what only these two need.
-    from wormhole_server.backups import rows  # noqa: PLC0415
-    from wormhole_server.backups.backup import back_up  # noqa: PLC0415
-    from wormhole_server.backups.files import written  # noqa: PLC0415
+def _backup(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> ExitStatus:
+    # Only these two commands need all this, which is slow to import.
+    import shutil  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
 
-    url = loaded.settings.database
+    from wormhole_server.database.backups import rows  # noqa: PLC0415
+    from wormhole_server.database.backups.atomic_file import atomic_file  # noqa: PLC0415
+    from wormhole_server.database.backups.backup import back_up  # noqa: PLC0415
+
+    url = loaded.settings.database_url
     name = arguments["FILE"]
     try:
         if name == _STREAM:
@@ -36,22 +38,25 @@ def _backup(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:
                     shutil.copyfileobj(file, sys.stdout.buffer)
                 sys.stdout.buffer.flush()
         else:
-            with written(Path(name), replace="--force" in arguments) as path:
+            with atomic_file(Path(name), replace="--force" in arguments) as path:
                 counts = back_up(url, path)
     except StartError as error:
         terminal.say(str(error))
-        return Status.FAILED
+        return ExitStatus.FAILED
     out = terminal.err if name == _STREAM else terminal.out
-    print(f"Backed up {masked(url)}: {rows.told(counts)}.", file=out)
-    return Status.OK
+    print(f"Backed up {masked(url)}: {rows.describe_counts(counts)}.", file=out)
+    return ExitStatus.OK
 
 
-def _restore(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:
-    from wormhole_server.backups import rows  # noqa: PLC0415
-    from wormhole_server.backups.restore import restore  # noqa: PLC0415
-    from wormhole_server.migrate import newest_revision  # noqa: PLC0415
+def _restore(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> ExitStatus:
+    import shutil  # noqa: PLC0415 - see `_backup`
+    import tempfile  # noqa: PLC0415
 
-    url = loaded.settings.database
+    from wormhole_server.database.backups import rows  # noqa: PLC0415
+    from wormhole_server.database.backups.restore import restore  # noqa: PLC0415
+    from wormhole_server.database.revisions import newest_revision  # noqa: PLC0415
+
+    url = loaded.settings.database_url
     replace = "--force" in arguments
     name = arguments["FILE"]
     try:
@@ -64,30 +69,33 @@ def _restore(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status
             restored = restore(Path(name), url, replace=replace)
     except StartError as error:
         terminal.say(str(error))
-        return Status.FAILED
+        return ExitStatus.FAILED
     newest = newest_revision()
     older = "" if restored.revision == newest else f" (schema {restored.revision}, now {newest})"
-    print(f"Restored {masked(url)}: {rows.told(restored.counts)}{older}.", file=terminal.out)
+    print(
+        f"Restored {masked(url)}: {rows.describe_counts(restored.counts)}{older}.",
+        file=terminal.out,
+    )
     if any(restored.replaced.values()):
-        print(f"Deleted before: {rows.told(restored.replaced)}.", file=terminal.out)
-    return Status.OK
+        print(f"Deleted: {rows.describe_counts(restored.replaced)}.", file=terminal.out)
+    return ExitStatus.OK
 
 
-BACKUP = Command(
+BACKUP = ServerCommand(
     "backup",
-    "Write all that is in the database to one file, while servers run.",
+    "Write the whole database to one file, while servers run.",
     _backup,
     (
-        Parameter("FILE", "Where to; - is standard output.", required=True),
-        Parameter("--force", "Replace FILE if it is there already."),
+        Parameter("FILE", "The file to write; - is standard output.", required=True),
+        Parameter("--force", "Replace FILE if it exists."),
     ),
 )
-RESTORE = Command(
+RESTORE = ServerCommand(
     "restore",
-    "Put a backup back into the database, of whichever kind that is, while no server runs on it.",
+    "Restore a backup into the database, SQLite or PostgreSQL, while no server uses it.",
     _restore,
     (
-        Parameter("FILE", "What backup has written; - is standard input.", required=True),
-        Parameter("--force", "Delete what is in the database first, if it is not empty."),
+        Parameter("FILE", "The backup to read; - is standard input.", required=True),
+        Parameter("--force", "Delete the contents of the database first, if it is not empty."),
     ),
 )

@@ -1,49 +1,53 @@
 """
-`wormhole-server health`: is the server that has these settings ready? For container engines and scripts.
+The command `wormhole-server health`: asks the server on this machine whether it is ready.
 """
 
 from __future__ import annotations
 
-from wormhole_server.commands.command import Arguments, Command, Parameter, Status, Terminal
-from wormhole_server.durations import Seconds, parse_duration
-from wormhole_server.sources import Loaded
+from wormhole_server.commands.command import ExitStatus, ServerCommand, Terminal
+from wormhole_server.config.command_line import Arguments, Parameter
+from wormhole_server.config.durations import Seconds, parse_duration
+from wormhole_server.config.sources import Loaded
 
-# Twice what the server gives its database to answer; less than what those wait who run this every few
-# seconds.
+# Twice as long as the server waits for its database, and less than container engines wait for this command.
 _TIMEOUT_SECONDS = Seconds(5)
 
 
-def _health(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:
-    # Nobody else needs HTTP as a client.
-    from wormhole_server.health import UnhealthyError, check  # noqa: PLC0415
+def _health(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> ExitStatus:
+    # No other command needs an HTTP client.
+    from wormhole_server.doctor.health import UnhealthyError, check_health  # noqa: PLC0415
 
     try:
         given = arguments.get("--timeout")
         seconds = _TIMEOUT_SECONDS if given is None else parse_duration(given)
         if not seconds:
-            raise ValueError("0 leaves no time for an answer; write at least 1s")
+            raise ValueError("0 leaves no time for an answer; write such as 5s")
     except ValueError as error:
         terminal.say(f"--timeout: {error}")
-        return Status.UNUSABLE
+        return ExitStatus.UNUSABLE
     settings = loaded.settings
     page = "/healthz" if "--alive" in arguments else "/readyz"
     try:
-        said = check(settings.rendezvous, settings.transit, page, seconds)
+        answer = check_health(settings.rendezvous, settings.transit, page, seconds)
     except UnhealthyError as error:
         terminal.say(str(error))
-        return Status.FAILED
-    print(said, file=terminal.out)
-    return Status.OK
+        return ExitStatus.FAILED
+    print(answer, file=terminal.out)
+    return ExitStatus.OK
 
 
-HEALTH = Command(
+HEALTH = ServerCommand(
     "health",
     "Ask the server that has these settings, on this machine, whether it is ready.",
     _health,
     (
-        Parameter("--alive", "Ask only whether it is alive, database or not."),
+        Parameter("--alive", "Ask only whether it is alive, whatever the state of its database."),
         Parameter(
-            "--timeout", "How long to wait for each of its endpoints. [default: 5s]", "DURATION"
+            "--timeout",
+            "How long to wait for the answer of each endpoint. [default: 5s]",
+            "DURATION",
         ),
     ),
+    # Runs every few seconds: others would cost more to read than the answer.
+    frozenset({"config", "rendezvous", "transit"}),
 )

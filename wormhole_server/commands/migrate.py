@@ -1,6 +1,5 @@
 """
-`wormhole-server migrate`: bring the database to this program's schema without serving, or say what that
-would do; or take it back to an earlier one.
+The command `wormhole-server migrate`: migrates the database without serving, forwards or back.
 """
 
 from __future__ import annotations
@@ -8,86 +7,90 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL
-
-from wormhole_server.commands.command import Arguments, Command, Parameter, Status, Terminal
-from wormhole_server.database_url import masked
+from wormhole_server.commands.command import ExitStatus, ServerCommand, Terminal
+from wormhole_server.config.command_line import Arguments, Parameter
+from wormhole_server.config.database_url import masked
+from wormhole_server.config.sources import Loaded
 from wormhole_server.errors import StartError
-from wormhole_server.sources import Loaded
 
 if TYPE_CHECKING:
-    from wormhole_server.migrate import Plan
+    from sqlalchemy import URL
+
+    from wormhole_server.database.migrate import MigrationPlan
 
 
-def _migrate(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:
-    # Alembic is what no other command should have to wait for.
+def _migrate(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> ExitStatus:
+    # Alembic is slow to import.
     from rendezvous.database import open_engine  # noqa: PLC0415
-    from wormhole_server.migrate import migrate, plan  # noqa: PLC0415
-    from wormhole_server.ownership import owned_as_directory  # noqa: PLC0415
-    from wormhole_server.rollback import roll_back  # noqa: PLC0415
+    from wormhole_server.database.files import new_file_owned_by_directory_owner  # noqa: PLC0415
+    from wormhole_server.database.migrate import (  # noqa: PLC0415
+        migrate,
+        plan_migration,
+        roll_back,
+    )
 
-    url = loaded.settings.database
+    url = loaded.settings.database_url
     back_to = arguments.get("--back-to")
     if back_to is not None and "--dry-run" in arguments:
-        terminal.say("--dry-run says what a step forward would do; leave it out with --back-to")
-        return Status.UNUSABLE
+        terminal.say("--dry-run cannot be combined with --back-to; remove one of them")
+        return ExitStatus.UNUSABLE
     engine = open_engine(url)
     try:
         if back_to is not None:
             done = roll_back(engine, back_to)
-            lines = [_sentence(done) if done else f"{masked(url)} has schema {back_to} already."]
+            lines = [_sentence(done) if done else f"{masked(url)} already has schema {back_to}."]
         elif "--dry-run" in arguments:
-            lines = list(_told(plan(engine), url))
+            lines = list(_describe_plan(plan_migration(engine), url))
         else:
-            with owned_as_directory(url):
+            with new_file_owned_by_directory_owner(url):
                 done = migrate(engine)
-            lines = [_sentence(done) if done else _nothing(url)]
+            lines = [_sentence(done) if done else _up_to_date(url)]
     except StartError as error:
         terminal.say(str(error))
-        return Status.FAILED
+        return ExitStatus.FAILED
     finally:
         engine.dispose()
     for line in lines:
         print(line, file=terminal.out)
-    return Status.OK
+    return ExitStatus.OK
 
 
-def _told(would: Plan, url: URL) -> Iterator[str]:
+def _describe_plan(plan: MigrationPlan, url: URL) -> Iterator[str]:
     where = masked(url)
-    if not would.steps:
-        yield _nothing(url)
+    if not plan.migrations:
+        yield _up_to_date(url)
         return
-    if would.current is None:
-        yield f"{where} has no tables; they would be made, with schema {would.newest}, in these steps:"
+    if plan.current is None:
+        yield f"{where} has no tables; these migrations would create them, with schema {plan.newest}:"
     else:
-        yield f"{where} has schema {would.current}; these steps would bring it to {would.newest}:"
-    for step in would.steps:
+        yield f"{where} has schema {plan.current}; these migrations would bring it to {plan.newest}:"
+    for step in plan.migrations:
         yield f"  {step.revision}  {step.summary}"
-    if would.copy is not None:
-        again = ", in place of the one that is there" if would.copy.exists() else ""
-        yield f"A copy of the file would be kept in {would.copy} before{again}."
-    elif would.current is not None:
-        yield "PostgreSQL takes back a step that fails; make a backup before: wormhole-server backup"
+    if plan.copy is not None:
+        again = ", replacing the existing one" if plan.copy.exists() else ""
+        yield f"Before that, the file would be copied to {plan.copy}{again}."
+    elif plan.current is not None:
+        yield "PostgreSQL rolls back a migration that fails; make a backup first: wormhole-server backup"
 
 
 def _sentence(done: str) -> str:
     return f"{done[0].upper()}{done[1:]}."
 
 
-def _nothing(url: URL) -> str:
-    return f"{masked(url)} has the schema that this program needs; there is nothing to do."
+def _up_to_date(url: URL) -> str:
+    return f"{masked(url)} already has the schema that this program needs; there is nothing to do."
 
 
-MIGRATE = Command(
+MIGRATE = ServerCommand(
     "migrate",
     "Bring the database to this program's schema, as every start of the server does.",
     _migrate,
     (
-        Parameter("--dry-run", "Say what would be done, and change nothing."),
+        Parameter("--dry-run", "Print what would be done, and change nothing."),
         Parameter(
             "--back-to",
-            "Take the schema back to an earlier one, such as 0001, for an earlier version to start "
-            "on, while no server runs.",
+            "Bring the database back to an earlier schema, such as 0001, so that an earlier version "
+            "can use it. No server may run on it.",
             "SCHEMA",
         ),
     ),

@@ -1,41 +1,71 @@
 """
-`wormhole-server run`: serve until stopped.
+The command `wormhole-server run`: serves until it is stopped.
 
-A composition root: it takes the process's reactor.
+A composition root: takes the process's reactor.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import time
-from typing import cast
+from typing import IO, Any, cast
 
-from twisted.internet.base import ReactorBase
-from twisted.logger import globalLogBeginner
+from wormhole_server.commands.command import ExitStatus, ServerCommand, Terminal
+from wormhole_server.config.command_line import Arguments
+from wormhole_server.config.sources import Loaded
+from wormhole_server.lifecycle.interrupts import (
+    immediate_interrupts,
+    interrupt_until_running,
+)
+from wormhole_server.lifecycle.standard_streams import is_journal
 
-from wormhole_server import launch, log, signals
-from wormhole_server.commands.command import Arguments, Command, Status, Terminal
-from wormhole_server.sources import Loaded
-from wormhole_server.systemd import notifier_from
+# For the last lines of the log, where something reads them.
+_CLOSE_SECONDS = 1.0
 
 
-def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> Status:  # noqa: ARG001
-    # Nothing but serving needs a reactor and the whole server.
-    from twisted.internet import reactor  # noqa: PLC0415, TID251
+def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> ExitStatus:  # noqa: ARG001
+    # What is imported stays: the garbage collector would look at all of it again and again.
+    gc.disable()
+    with immediate_interrupts():
+        # Importing the reactor installs it, and the whole server is slow to import.
+        from twisted.internet import reactor  # noqa: PLC0415, TID251
+        from twisted.logger import globalLogBeginner  # noqa: PLC0415
 
-    from wormhole_server.service import make_service  # noqa: PLC0415
+        from wormhole_server.lifecycle import launch, signals  # noqa: PLC0415
+        from wormhole_server.lifecycle.log import LogOutput  # noqa: PLC0415
+        from wormhole_server.lifecycle.log_writer import LogWriter  # noqa: PLC0415
+        from wormhole_server.lifecycle.systemd import notifier_from  # noqa: PLC0415
+        from wormhole_server.service.ready import ReadyReport, log_ready, ready_block  # noqa: PLC0415
+        from wormhole_server.service.server import make_service  # noqa: PLC0415
+    interrupt_until_running(cast(Any, reactor))
+    gc.enable()
 
-    threshold = log.Threshold(loaded.settings.log_level)
-    observer = log.observer(terminal.err, threshold)
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+    writer = LogWriter(terminal.err, cast(Any, reactor))
+    output = LogOutput(
+        cast(IO[str], writer), loaded.settings, journal=is_journal(terminal.environment)
+    )
+    globalLogBeginner.beginLoggingTo([output.observer], redirectStandardIO=False)
+
+    def report_ready(report: ReadyReport) -> None:
+        if terminal.err.isatty() and output.is_informal:
+            writer.write(ready_block(report))
+        else:
+            log_ready(report)
+
     service = make_service(
         loaded,
-        cast(ReactorBase, reactor),
-        lambda settings: threshold.set(settings.log_level),
-        notifier=notifier_from(terminal.environment, os.getpid(), time.monotonic),  # noqa: TID251
+        cast(Any, reactor),
+        notifier_from(terminal.environment, os.getpid(), time.monotonic),  # noqa: TID251
+        report_ready,
+        output.change,
     )
-    signals.take_over(cast(ReactorBase, reactor), service)
-    return Status(launch.run(service, reactor, terminal.say))
+    writer.count_lost_with(service.count_lost_log_lines)
+    signals.handle_stop_signals(cast(Any, reactor), service)
+    try:
+        return ExitStatus(launch.run(service, reactor, output.say))
+    finally:
+        writer.close(_CLOSE_SECONDS)
 
 
-RUN = Command("run", "Serve rendezvous and transit relay until stopped.", _run)
+RUN = ServerCommand("run", "Serve rendezvous and transit relay until stopped.", _run)

@@ -1,91 +1,82 @@
 """
-The proof: two clients meet through the public addresses, and send each other something.
+The client check: two clients meet through the public addresses and send data, as `wormhole-client check`.
 
-Owns how `wormhole-client check` is run and read. It is another program, in a process of its own: what it
-needs is an extra that a server does without.
+Owns how the steps of that check become findings. Needs the client's extra, and reports if it is missing.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wormhole_server.doctor.case import Case
 from wormhole_server.doctor.finding import Finding, failure, ok, warning
+from wormhole_server.doctor.target import Target
 
-# What the client cannot do without, and a server can.
-_NEEDED = ("nacl", "spake2", "tqdm")
-# Enough to see that bytes pass; how fast is for `wormhole-client check` itself.
-_BYTES = 1 << 20
-# More than its own time limits together.
-_SECONDS = 900.0
+if TYPE_CHECKING:
+    from wormhole_client.checks.check import StepResult
+
+# The libraries of the extra that the check imports.
+_EXTRA = ("nacl", "spake2")
+# Bytes. Enough to see that data passes; `wormhole-client check` measures the throughput.
+_SIZE = 1 << 20
 
 
-def client(
-    case: Case,
-    run: Callable[[Sequence[str]], tuple[int, str]] | None = None,
-    missing: Callable[[str], bool] = lambda name: find_spec(name) is None,
-) -> Iterator[Finding]:
+async def check_client(
+    target: Target,
+    reactor: Any,
+    is_missing: Callable[[str], bool] = lambda name: find_spec(name) is None,
+) -> AsyncIterator[Finding]:
     """
     Let two clients meet.
 
-    :param run: runs a command; its exit status and what it wrote to standard output.
-    :param missing: whether a module is not installed.
+    :param is_missing: returns whether a module is not installed.
     """
-    # The relay over WebSocket is a relay as well.
-    helper = case.transit_helper or case.transit_websocket
-    if case.relay_url is None or helper is None:
+    # The relay over WebSocket is a relay too.
+    helper = target.transit_helper or target.transit_websocket
+    if target.relay_url is None or helper is None:
         yield warning(
             "clients",
-            "not tried: nobody can tell from the configuration where clients reach the servers",
+            "skipped: the configuration does not say where clients reach the servers",
             "give --relay-url=URL and --transit-helper=tcp:HOST:PORT",
         )
         return
-    if any(map(missing, _NEEDED)):
+    if any(map(is_missing, _EXTRA)):
         yield warning(
             "clients",
-            "not tried: wormhole-client is not installed here",
+            "skipped: the client extra is not installed here",
             "run pip install '.[client]' in the checkout, or run wormhole-client check on another machine",
         )
         return
-    command = [sys.executable, "-m", "wormhole_client", "check", "--json", f"--size={_BYTES}"]
-    command += [f"--relay-url={case.relay_url}", f"--transit-helper={helper}"]
-    if case.transit_websocket is not None:
-        command.append(f"--transit-websocket={case.transit_websocket}")
+    from wormhole_client.checks.check import Check  # noqa: PLC0415 - needs the extra
+    from wormhole_client.transit.hints import parse_helper  # noqa: PLC0415 - needs the extra
+
+    websocket = target.transit_websocket
     try:
-        _, out = (run or _run)(command)
-        steps = json.loads(out)["steps"]
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+        check = Check(
+            reactor,
+            target.relay_url,
+            parse_helper(helper),
+            None if websocket is None else parse_helper(websocket),
+            _SIZE,
+            idle=0,  # the doctor does not wait half a minute
+            day=target.now,
+        )
+    except ValueError as error:
         yield failure(
-            "clients",
-            f"wormhole-client check came to no result: {type(error).__name__}",
-            f"run it to see why: wormhole-client check --relay-url={case.relay_url} "
-            f"--transit-helper={helper}",
+            "clients", str(error), "correct --relay-url, --transit-helper or --transit-websocket"
         )
         return
-    yield from map(_finding, steps)
+    report = await check.run()
+    for result in report.results:
+        yield finding_of(result)
 
 
-def _finding(step: dict[str, Any]) -> Finding:
-    name = f"client, {step['step']}"
-    if step["ok"]:
-        return ok(name, step["detail"] or "works")
-    if step["ok"] is None:
-        return warning(name, f"not tried: {step['detail']}", "mend what failed before it")
-    return failure(name, step["detail"], step["advice"] or "look at the server's log")
-
-
-def _run(command: Sequence[str]) -> tuple[int, str]:
-    done = subprocess.run(  # noqa: S603 - ourselves
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    return done.returncode, done.stdout
+def finding_of(result: StepResult) -> Finding:
+    """Convert the result of a step."""
+    name = f"client, {result.step}"
+    if result.ok:
+        return ok(name, result.detail or "works")
+    if result.ok is None:
+        return warning(name, f"skipped: {result.detail}", "fix the failed check above first")
+    return failure(name, result.detail, result.advice)

@@ -1,7 +1,7 @@
 """
-The clock: whether anything keeps it right, and whether it agrees with others'.
+The clock check: whether NTP keeps the clock of this machine, and how it compares with other clocks.
 
-Owns what is asked of the kernel, and how far off is too far.
+Owns which difference between two clocks is too large.
 """
 
 from __future__ import annotations
@@ -9,43 +9,46 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 
-from wormhole_server.doctor.case import Case
 from wormhole_server.doctor.finding import Finding, failure, ok, warning
+from wormhole_server.doctor.target import Target
 
-# Instances on one database judge each other's rows by their clocks: a nameplate lives for an hour.
-_FAR_SECONDS = 60.0
-# More than the 208 bytes of struct timex, whatever the machine; all zero, it only asks.
+# Instances on one database compare each other's times with their own clocks, and a nameplate expires after
+# an hour: a minute is noticeable.
+_MOST_SECONDS = 60.0
+# More than the 208 bytes of struct timex on any machine. All zero, it only reads the state.
 _TIMEX_BYTES = 512
-_UNSYNCHRONISED = 5
-_MEND = "let NTP keep it: apt install systemd-timesyncd (or chrony) on the machine itself"
+# TIME_ERROR of adjtimex(2).
+_UNSYNCHRONIZED = 5
+_FIX = "synchronize it with NTP: apt install systemd-timesyncd (or chrony) on the machine itself"
 
 
-def clock(_: Case) -> Iterator[Finding]:
-    """Whether the kernel believes that something keeps its clock."""
+def check_clock(_: Target) -> Iterator[Finding]:
+    """Check whether the kernel reports that its clock is synchronized."""
     state = _state()
-    if state == _UNSYNCHRONISED:
-        yield warning("clock", "nothing keeps this machine's clock right", _MEND)
+    if state == _UNSYNCHRONIZED:
+        yield warning("clock", "this machine's clock is not synchronized", _FIX)
     elif state is not None and state >= 0:
-        yield ok("clock", "is kept right by NTP")
+        yield ok("clock", "is synchronized by NTP")
 
 
-def judged(which: str, ahead: float, tolerance: float) -> Finding:
+def judge_clock(name: str, ahead: float, tolerance: float) -> Finding:
     """
-    What to say of a difference between two clocks.
+    Judge the difference between this machine's clock and another.
 
-    :param ahead: of this machine's, in seconds.
-    :param tolerance: within which they agree, as far as can be seen.
+    :param name: of the check.
+    :param ahead: how far this machine's clock is ahead, in seconds.
+    :param tolerance: the precision of the comparison, in seconds.
     """
     if abs(ahead) <= tolerance:
-        return ok(which, "agrees with this machine's")
-    text = f"this machine's is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
-    return (failure if abs(ahead) > _FAR_SECONDS else warning)(which, text, _MEND)
+        return ok(name, "agrees with this machine's clock")
+    text = f"this machine's clock is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
+    return (failure if abs(ahead) > _MOST_SECONDS else warning)(name, text, _FIX)
 
 
 def _state() -> int | None:
-    """The kernel's; None where it cannot be asked."""
+    """Read the kernel's clock state; None where there is no adjtimex(2)."""
     try:
-        ask = ctypes.CDLL(None).adjtimex
+        adjtimex = ctypes.CDLL(None).adjtimex
     except (OSError, AttributeError):
         return None
-    return int(ask(ctypes.create_string_buffer(_TIMEX_BYTES)))
+    return int(adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))

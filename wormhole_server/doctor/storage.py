@@ -1,7 +1,7 @@
 """
-The database: whether it is there and ours, where it lies, and whether it keeps what it is given.
+The storage check: the database, its schema, the SQLite file and its surroundings, PostgreSQL's durability.
 
-Owns what is asked of SQLite's file and its surroundings, and of PostgreSQL. Changes nothing.
+Changes nothing: it reads one snapshot of the database.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from wormhole_server.backups.rows import told
-from wormhole_server.database_url import masked
-from wormhole_server.doctor.case import Case
-from wormhole_server.doctor.clock import judged
+from wormhole_server.config.database_url import masked
+from wormhole_server.config.durations import Bytes, format_size
+from wormhole_server.database.access import open_snapshot
+from wormhole_server.database.backups.rows import describe_counts
+from wormhole_server.database.revisions import newest_revision
+from wormhole_server.database.sessions import check_sessions
+from wormhole_server.doctor.clock import judge_clock
 from wormhole_server.doctor.finding import Finding, failure, ok, warning
-from wormhole_server.durations import Bytes, format_size
+from wormhole_server.doctor.target import Target
 from wormhole_server.errors import StartError
-from wormhole_server.existing import snapshot
-from wormhole_server.migrate import newest_revision
 
 _MIB = 1 << 20
-# What a busy day writes, usage records included, is some hundred MiB.
+# Bytes. A busy day, usage records included, takes a few hundred MiB.
 _LITTLE_DISK = 100 * _MIB
 _ENOUGH_DISK = 1024 * _MIB
-# SQLite starts it anew at 4 MiB; it grows on while somebody reads an old state.
+# Bytes. SQLite reuses the log from 4 MiB on; it grows beyond that while a reader holds an old snapshot.
 _LARGE_LOG = 64 * _MIB
-# Their locks, or their flushes, are not what SQLite builds upon.
+# Network file systems, whose locks or flushes SQLite cannot rely on.
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs")
 
 _TABLES = (
@@ -44,28 +45,28 @@ _TABLES = (
 )
 
 
-def storage(case: Case) -> Iterator[Finding]:
-    """Look at the database and around it."""
-    url = case.settings.database
+def check_storage(target: Target) -> Iterator[Finding]:
+    """Check the database; for SQLite also the file and its directory."""
+    url = target.settings.database_url
     sqlite = url.get_backend_name() == "sqlite"
     path = Path(url.database or "").absolute()
     if sqlite and not path.exists():
-        yield from _not_there(path)
+        yield from _check_missing(path)
         return
     try:
-        with snapshot(url) as (connection, revision):
-            yield _schema(revision)
+        with open_snapshot(url) as (connection, revision):
+            yield _judge_schema(revision)
             counts = {name: _count(connection, name) for name in (*_TABLES, "relay_usage")}
-            yield ok("database", f"{masked(url)} answers: {told(counts)}")
+            yield ok("database", f"{masked(url)} answers: {describe_counts(counts)}")
             if not sqlite:
-                yield from _postgres(case, connection)
+                yield from _check_postgres(target, connection)
     except StartError as error:
-        # The finding has its name in front already.
-        said = str(error).removeprefix("database: ")
-        what, _, mend = said.rpartition("; ")
-        yield failure("database", what or said, mend)
+        # The finding begins with the name of the check.
+        text = str(error).removeprefix("database: ")
+        problem, _, fix = text.rpartition("; ")
+        yield failure("database", problem or text, fix)
     if sqlite:
-        yield from _around(path)
+        yield from _check_file(path)
 
 
 def _count(connection: Connection, table: str) -> int:
@@ -74,10 +75,10 @@ def _count(connection: Connection, table: str) -> int:
     )
 
 
-def _schema(revision: str) -> Finding:
+def _judge_schema(revision: str) -> Finding:
     newest = newest_revision()
     if revision == newest:
-        return ok("schema", f"{revision}, as this program needs it")
+        return ok("schema", f"{revision}, which this program needs")
     return warning(
         "schema",
         f"{revision}; this program needs {newest}",
@@ -86,59 +87,61 @@ def _schema(revision: str) -> Finding:
     )
 
 
-def _not_there(path: Path) -> Iterator[Finding]:
+def _check_missing(path: Path) -> Iterator[Finding]:
     if not path.parent.is_dir():
-        yield failure("database", f"there is no directory {path.parent}", f"mkdir -p {path.parent}")
+        yield failure(
+            "database", f"the directory {path.parent} does not exist", f"mkdir -p {path.parent}"
+        )
     elif not os.access(path.parent, os.W_OK):
         yield failure(
             "database",
-            f"this user may not write to {path.parent}",
-            f"chown it to the user that the server runs as, or run this as that user: {path.parent}",
+            f"this user cannot write to {path.parent}",
+            f"chown {path.parent} to the user that the server runs as, or run this as that user",
         )
     else:
         yield warning(
             "database",
-            f"there is no {path} yet",
-            "start the server, which makes it; or give --database, or the --config that it has",
+            f"{path} does not exist yet",
+            "start the server, which creates it, or give the --database or --config of the server",
         )
-        yield _disk(path)
+        yield _judge_disk(path)
 
 
-def _around(path: Path) -> Iterator[Finding]:
-    yield _disk(path)
+def _check_file(path: Path) -> Iterator[Finding]:
+    yield _judge_disk(path)
     log = Path(f"{path}-wal")
     size = log.stat().st_size if log.exists() else 0
     if size > _LARGE_LOG:
         yield warning(
             "write-ahead log",
-            f"{log} has {size // _MIB} MiB",
-            "somebody has been reading for long: end that sqlite3 shell, or what copies the file",
+            f"{log} has {size // _MIB} MiB: a process has held an old snapshot for long",
+            "end the process that reads the file, such as an sqlite3 shell or a copy",
         )
     else:
         yield ok("write-ahead log", format_size(Bytes(size)))
-    yield _permissions(path)
+    yield _judge_permissions(path)
     kind = _file_system(path)
     if kind in _REMOTE:
         yield failure(
             "file system",
-            f"{path} lies on {kind}, where SQLite's locks do not hold",
+            f"{path} is on {kind}, where SQLite's locks are not reliable",
             "move it to a local disk, or use PostgreSQL",
         )
 
 
-def _disk(path: Path) -> Finding:
+def _judge_disk(path: Path) -> Finding:
     free = shutil.disk_usage(path.parent).free
-    shown = f"{free // _MIB:,} MiB are free for {path.name} in {path.parent}"
+    text = f"{free // _MIB:,} MiB are free for {path.name} in {path.parent}"
     if free < _LITTLE_DISK:
         return failure(
-            "disk", shown, "make room: without any, every command of a client is refused"
+            "disk", text, "free some space: on a full disk the server refuses every command"
         )
     if free < _ENOUGH_DISK:
-        return warning("disk", shown, "make room, or keep usage records for less (usage-retention)")
-    return ok("disk", shown)
+        return warning("disk", text, "free some space, or lower usage-retention")
+    return ok("disk", text)
 
 
-def _permissions(path: Path) -> Finding:
+def _judge_permissions(path: Path) -> Finding:
     beside = [path, *(Path(f"{path}{end}") for end in ("-wal", "-shm"))]
     unwritable = [
         each for each in (path.parent, *beside) if each.exists() and not os.access(each, os.W_OK)
@@ -146,23 +149,23 @@ def _permissions(path: Path) -> Finding:
     if unwritable:
         return failure(
             "permissions",
-            f"this user may not write to {unwritable[0]}",
+            f"this user cannot write to {unwritable[0]}",
             "chown it to the user that the server runs as, or run this as that user",
         )
-    open_to_all = path.stat().st_mode & stat.S_IROTH and all(
-        each.stat().st_mode & stat.S_IXOTH for each in path.parents
-    )
-    if open_to_all:
+    mode = path.stat().st_mode
+    reachable = all(each.stat().st_mode & stat.S_IXOTH for each in path.parents)
+    if mode & stat.S_IROTH and reachable:
         return warning(
             "permissions",
             f"every user of this machine can read {path}",
             f"chmod o-rwx {path}, and give the server a umask of 077",
         )
-    return ok("permissions", "only who should can read and write the file")
+    group = " and its group" if mode & (stat.S_IRGRP | stat.S_IWGRP) else ""
+    return ok("permissions", f"only the owner{group} can read and write the file")
 
 
 def _file_system(path: Path) -> str:
-    """Of the mount that the file is on; an empty text where that cannot be told."""
+    """Find the type of the file system that `path` is on; empty if the kernel does not tell."""
     try:
         mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
     except OSError:
@@ -175,18 +178,21 @@ def _file_system(path: Path) -> str:
     return best[1]
 
 
-def _postgres(case: Case, connection: Connection) -> Iterator[Finding]:
-    before = case.now()
+def _check_postgres(target: Target, connection: Connection) -> Iterator[Finding]:
+    before = target.now()
     there = connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
-    half = (before + case.now()) / 2
-    # Instances compare what they have written with their own clocks.
-    yield judged("clock of PostgreSQL", half - float(there), tolerance=2.0)
+    half = (before + target.now()) / 2
+    # Instances compare each other's times with their own clocks.
+    yield judge_clock("clock of PostgreSQL", half - float(there), tolerance=2.0)
     if connection.execute(sa.text("SELECT pg_is_in_recovery()")).scalar_one():
         yield failure(
             "PostgreSQL",
-            "is a standby, which takes no writes",
+            "is a standby, which accepts no writes",
             "name all hosts in the URL and add target_session_attrs=read-write",
         )
+    else:
+        # A standby allows no LISTEN.
+        check_sessions(connection.engine)
     unsafe = [
         name
         for name in ("fsync", "synchronous_commit", "full_page_writes")
@@ -195,8 +201,8 @@ def _postgres(case: Case, connection: Connection) -> Iterator[Finding]:
     if unsafe:
         yield warning(
             "PostgreSQL",
-            f"{', '.join(unsafe)} is off: what clients were answered can be lost with the power",
+            f"{', '.join(unsafe)} is off: a power failure can lose what clients were told is stored",
             f"ALTER SYSTEM RESET {unsafe[0]}, and reload",
         )
     else:
-        yield ok("PostgreSQL", "has on its disk what it has committed")
+        yield ok("PostgreSQL", "writes commits to the disk")

@@ -1,37 +1,18 @@
-"""The link through the process: flow control by producers."""
+"""The producer link: flow control by Twisted's producers."""
 
-from collections.abc import Callable
-
+import attrs
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.transit_relay.fakes import FakeWire
-from transit_relay.links.link import Link, Meter
+from tests.transit_relay.fakes import LIMITS
+from tests.transit_relay.links.fakes import FakeBuddy
+from transit_relay.credit import Credit
+from transit_relay.link import Link, Meter
 from transit_relay.links.producer import ProducerLink
-from transit_relay.wire import Wire
-
-
-class FakeBuddy:
-    """A connection as its link sees it."""
-
-    def __init__(self) -> None:
-        self.fake = FakeWire()
-        self.wire: Wire = self.fake
-        self.receive: Callable[[bytes], None] = self.unexpected
-        self.finished = False
-
-    def unexpected(self, data: bytes) -> None:
-        raise AssertionError(data)
-
-    def left(self) -> None:
-        raise AssertionError("this link does not read")
-
-    def failed(self) -> None:
-        raise AssertionError("nothing fails here")
-
-    def finish(self) -> None:
-        self.finished = True
+from transit_relay.rates import RateLimiter
+from wormhole_limits.bounds import BoundObserver
 
 
 class ProducerLinkTests(SynchronousTestCase):
@@ -52,18 +33,72 @@ class ProducerLinkTests(SynchronousTestCase):
         self.assertEqual((self.forth.total, self.back.total), (5, 8))
 
     def test_flow_control(self) -> None:
-        """A wire with too much to send stops the other from being read, and only the other."""
+        """A transport with too much to send stops the other from being read, and only the other."""
         for slow, fast in ((self.first, self.second), (self.second, self.first)):
             assert slow.fake.producer is not None
             slow.fake.producer.pauseProducing()
-            self.assertTrue(fast.wire.paused)
-            self.assertTrue(slow.wire.choked)
-            self.assertFalse(slow.wire.paused or fast.wire.choked)
+            self.assertTrue(fast.transport.paused)
+            self.assertTrue(slow.transport.congested)
+            self.assertFalse(slow.transport.paused or fast.transport.congested)
             slow.fake.producer.resumeProducing()
-            self.assertFalse(fast.wire.paused or slow.wire.choked)
+            self.assertFalse(fast.transport.paused or slow.transport.congested)
+
+    def test_credit(self) -> None:
+        """A source is read while nothing is held for its target and that is not congested."""
+        credit = self.second.fake.credit = Credit(self.second.fake.write)
+        self.link = ProducerLink(self.first, self.forth, self.second, self.back)
+        self.link.start()
+        assert self.second.fake.producer is not None
+        self.first.receive(b"abcdef")
+        self.assertEqual((self.second.fake.sent, self.first.fake.paused), (b"", True))
+        self.assertFalse(self.second.fake.paused or self.second.fake.congested)
+        self.second.fake.producer.resumeProducing()
+        self.assertTrue(self.first.fake.paused)
+        credit.grant(4)
+        self.assertEqual((self.second.fake.sent, self.first.fake.paused), (b"abcd", True))
+        self.second.fake.producer.pauseProducing()
+        credit.grant(2)
+        self.assertEqual((self.second.fake.sent, self.first.fake.paused), (b"abcdef", True))
+        self.second.fake.producer.resumeProducing()
+        self.assertFalse(self.first.fake.paused)
+        self.link.finish()
+        self.first.fake.pause()
+        credit.grant(1)
+        self.assertTrue(self.first.fake.paused)
+
+    def test_rate(self) -> None:
+        """A source that has sent as much as its rate allows is read again in time, if nothing else waits."""
+        clock = Clock()
+        limiter = RateLimiter(clock, BoundObserver())
+        self.forth.allowance, _ = limiter.allowances(attrs.evolve(LIMITS, pair_rate=65536), (0, 0))
+        assert self.second.fake.producer is not None
+        self.first.receive(bytes(65536))
+        self.assertEqual((len(self.second.fake.sent), self.first.fake.paused), (65536, True))
+        self.second.fake.producer.pauseProducing()
+        self.second.fake.producer.resumeProducing()
+        self.assertTrue(self.first.fake.paused)
+        self.second.fake.producer.pauseProducing()
+        clock.advance(1.0)
+        self.assertTrue(self.first.fake.paused)
+        self.second.fake.producer.resumeProducing()
+        self.assertFalse(self.first.fake.paused)
+        self.first.receive(bytes(65536))
+        clock.advance(0.5)
+        self.assertFalse(self.first.fake.paused)
+        self.first.receive(bytes(32768))
+        self.link.finish()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_exception(self) -> None:
+        """A transport that cannot be read again closes its own connection, not the slow one."""
+        producer = self.second.fake.producer
+        assert producer is not None
+        self.patch(self.first.fake, "resume", lambda: 1 // 0)
+        producer.resumeProducing()
+        self.assertEqual((self.first.exceptions, self.second.exceptions), (1, 0))
 
     def test_producers(self) -> None:
-        """Each wire is given a push producer that outlives the loss of its consumer."""
+        """Each transport is given a push producer that outlives the loss of its consumer."""
         for buddy in (self.first, self.second):
             producer = buddy.fake.producer
             assert producer is not None
@@ -73,25 +108,8 @@ class ProducerLinkTests(SynchronousTestCase):
         self.assertFalse(self.first.finished or self.second.finished)
 
     def test_finish(self) -> None:
-        """Both buddies can be closed at once, and neither is held up by the other any more."""
+        """Both buddies can be closed at once, and no transport has a producer any more."""
         self.link.finish()
         self.assertTrue(self.first.finished and self.second.finished)
         self.assertIsNone(self.first.fake.producer)
         self.assertIsNone(self.second.fake.producer)
-        self.link.abandon(self.first)
-
-
-class MeterTests(SynchronousTestCase):
-    """`Meter`."""
-
-    def test_batches(self) -> None:
-        """Reports come when much has passed, or when asked for; each byte is in one of them."""
-        counts: list[int] = []
-        meter = Meter(counts.append)
-        for _ in range(600):
-            meter.add(1000)
-        self.assertEqual(counts, [263_000, 263_000])
-        meter.report()
-        meter.report()
-        self.assertEqual(counts, [263_000, 263_000, 74_000])
-        self.assertEqual(meter.total, 600_000)

@@ -7,39 +7,41 @@ import shutil
 from collections import namedtuple
 from pathlib import Path
 
+import pytest
+
 from rendezvous.database import open_engine
-from tests.wormhole_server.doctor.cases import case, levels
-from tests.wormhole_server.filled import TOLD, DatabaseCase, fill, rows
-from wormhole_server.doctor import storage as module
+from tests.wormhole_server.databases import DESCRIBED_ROWS, DatabaseCase, fill, rows
+from tests.wormhole_server.doctor.targets import levels, make_target
+from wormhole_server.doctor import storage
 from wormhole_server.doctor.finding import Finding, Level
-from wormhole_server.doctor.storage import storage
+from wormhole_server.doctor.storage import check_storage
 
 _Usage = namedtuple("_Usage", "total used free")  # noqa: PYI024 - as shutil has it
 
 
 class SqliteTests(DatabaseCase):
-    """A SQLite file and what is around it."""
+    """The check of a SQLite file and its surroundings."""
 
     def setUp(self) -> None:
-        """Have one that is as it should be."""
+        """A database without any problem."""
         super().setUp()
         fill(self.sqlite())
         self.path = self.directory / "server.db"
 
     def found(self) -> list[Finding]:
-        """What the doctor finds; it changes nothing."""
-        return list(storage(case(f"--database={self.sqlite()}")))
+        """The findings of the check."""
+        return list(check_storage(make_target(f"--database={self.sqlite()}")))
 
-    def test_well(self) -> None:
-        """All is well with a database in a directory of its own; it is left as it was."""
+    def test_no_problem(self) -> None:
+        """A database without a problem passes, and is not changed."""
         before = rows(self.sqlite())
         found = self.found()
         self.assertEqual(set(levels(found).values()), {Level.OK})
-        self.assertTrue(any(TOLD in each.text for each in found))
+        self.assertTrue(any(DESCRIBED_ROWS in each.text for each in found))
         self.assertEqual(rows(self.sqlite()), before)
 
-    def test_not_there(self) -> None:
-        """A file that is not there may be one that the server has still to make, and is not made here."""
+    def test_missing(self) -> None:
+        """A missing file is a warning, since the server may create it; a missing directory is a failure."""
         self.path.unlink()
         self.assertEqual(levels(self.found())["database"], Level.WARNING)
         self.assertFalse(self.path.exists())
@@ -48,7 +50,7 @@ class SqliteTests(DatabaseCase):
         self.directory.mkdir()
 
     def test_schema(self) -> None:
-        """An older schema waits for the server's restart; a newer one is no good; rubbish is told."""
+        """An older schema is a warning; a newer one, and a file that is not SQLite, are failures."""
         self.path.unlink()
         fill(self.sqlite(), "0001")
         self.assertEqual(levels(self.found())["schema"], Level.WARNING)
@@ -59,13 +61,13 @@ class SqliteTests(DatabaseCase):
         self.assertEqual(levels(self.found())["database"], Level.FAILURE)
 
     def test_disk(self) -> None:
-        """Little room is a warning, hardly any a failure."""
+        """Little free space is a warning, very little a failure."""
         for free, level in ((50 << 20, Level.FAILURE), (500 << 20, Level.WARNING)):
             self.patch(shutil, "disk_usage", lambda _, free=free: _Usage(1 << 40, 0, free))
             self.assertEqual(levels(self.found())["disk"], level)
 
     def test_log(self) -> None:
-        """A write-ahead log that somebody keeps from being started anew."""
+        """A large write-ahead log is a warning."""
         with open_engine(self.sqlite()).connect() as connection:
             connection.exec_driver_sql("SELECT 1 FROM mailboxes")
             with Path(f"{self.path}-wal").open("ab") as log:
@@ -73,46 +75,50 @@ class SqliteTests(DatabaseCase):
             self.assertEqual(levels(self.found())["write-ahead log"], Level.WARNING)
 
     def test_permissions(self) -> None:
-        """A file that everybody on the machine can get at."""
+        """A file that every user of the machine can read is a warning; with a group it is not."""
         self.path.chmod(0o644)
         self.directory.chmod(0o755)
         self.assertEqual(levels(self.found())["permissions"], Level.WARNING)
-        self.path.chmod(0o640)
-        self.assertEqual(levels(self.found())["permissions"], Level.OK)
+        for mode, readers in ((0o640, "the owner and its group"), (0o600, "the owner")):
+            self.path.chmod(mode)
+            [found] = [each for each in self.found() if each.check == "permissions"]
+            self.assertEqual(found.text, f"only {readers} can read and write the file")
 
-    def test_not_ours(self) -> None:
-        """A file that this user may not write to."""
+    def test_unwritable(self) -> None:
+        """A file that this user cannot write to is a failure."""
         self.patch(os, "access", lambda path, _: path != self.path)
         self.assertEqual(levels(self.found())["permissions"], Level.FAILURE)
 
     def test_remote(self) -> None:
-        """A file on a network file system."""
-        self.patch(module, "_file_system", lambda _: "nfs4")
+        """A network file system is a failure."""
+        self.patch(storage, "_file_system", lambda _: "nfs4")
         self.assertEqual(levels(self.found())["file system"], Level.FAILURE)
 
 
 class PostgresTests(DatabaseCase):
-    """A PostgreSQL, which for tests does not wait for its disk."""
+    """The check of PostgreSQL, which does not write to the disk in tests."""
 
     def setUp(self) -> None:
-        """Have a database."""
+        """A database without any problem."""
         super().setUp()
         url = self.postgres()
         fill(url)
         self.flag = f"--database={url.render_as_string(hide_password=False)}"
 
+    @pytest.mark.processes
     def test_clock(self) -> None:
-        """Its clock is compared with this machine's; what it does not flush is told."""
-        found = levels(storage(case(self.flag)))
+        """The clocks are compared, and a setting that risks data is a warning."""
+        found = levels(check_storage(make_target(self.flag)))
         self.assertEqual(found["schema"], Level.OK)
         self.assertEqual(found["database"], Level.OK)
         self.assertEqual(found["clock of PostgreSQL"], Level.FAILURE)
         self.assertEqual(found["PostgreSQL"], Level.WARNING)
 
-    def test_away(self) -> None:
-        """One that does not answer is told without its password."""
+    @pytest.mark.processes
+    def test_no_answer(self) -> None:
+        """A server that does not answer is a failure whose text has no password."""
         url = "postgresql+psycopg://me:secret@127.0.0.1:1/db"
-        [found] = storage(case(f"--database={url}"))
+        [found] = check_storage(make_target(f"--database={url}"))
         self.assertEqual(found.level, Level.FAILURE)
         self.assertTrue(found.text.startswith("postgresql"), found.text)
-        self.assertNotIn("secret", f"{found.text}{found.mend}")
+        self.assertNotIn("secret", f"{found.text}{found.fix}")

@@ -1,0 +1,207 @@
+"""
+The queue of operations that wait for a batch: which of them go into the next one. No I/O.
+
+Owns the parts of a batch. When clients of several addresses are active, each address has a small part of a
+batch, and the address that was served least is first: everybody in a batch waits for all of its statements
+and for their commit. Large operations come after all others, one in a batch, and with long pauses. Operations
+of one lane keep their order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from rendezvous.errors import Refusal
+from rendezvous.ledger.transaction import Transaction
+from wormhole_limits.scheduler import Account, Scheduler, Task
+
+# SQLite runs a batch on the reactor's thread: at some 20 µs a statement this is a few milliseconds.
+MAX_BATCH: Final = 200
+# The same where several addresses are active: 1 ms; and what one of them may have of it.
+CROWDED_BATCH: Final = 24
+ADDRESS_PART: Final = 8
+# What may wait in a lane, for all clients together, while the database does not answer; of small and of large
+# operations so many bytes each. An address of which little waits is not refused.
+MAX_WAITING: Final = 20_000
+MAX_WAITING_BYTES: Final = 33_554_432
+
+LARGE_BYTES: Final = 16 * 1024
+"""From here on an operation takes longer than a whole batch of others does; clients send less than 10 kB."""
+# Pauses after large operations, so that in 100 of others' operations about one meets one of them.
+_PAUSE_RATIO: Final = 50.0
+_LONGEST_PAUSE_SECONDS: Final = 1.0
+
+
+class Job:
+    """
+    An operation that has been submitted.
+
+    :ivar lane: jobs of the same lane run in order.
+    :ivar keys: names of what the operation reads and writes; jobs that share a key do not overlap.
+    :ivar size: the bytes that it holds while it waits.
+    :ivar task: of the connection that it is for; None: it is the server's own.
+    :ivar urgent: whether those that flood rest until it is committed.
+    :ivar outcome: what the operation returned, or a Failure.
+    """
+
+    __slots__ = ("done", "keys", "lane", "operation", "outcome", "size", "task", "urgent")
+
+    def __init__(
+        self,
+        operation: Callable[[Transaction], Any],
+        keys: Sequence[str],
+        size: int,
+        lane: int,
+        task: Task | None = None,
+    ) -> None:
+        self.operation = operation
+        self.lane = lane
+        self.keys = keys
+        self.size = size
+        self.task = task
+        self.urgent = False
+        self.done: Deferred[Any] = Deferred()
+        self.outcome: object = None
+
+    def run(self, tx: Transaction) -> None:
+        """Run the operation and set the outcome. A refusal is an outcome; other exceptions propagate."""
+        try:
+            self.outcome = self.operation(tx)
+        except Refusal as refusal:
+            # No traceback: it would keep the frames of the transaction alive.
+            self.outcome = Failure(refusal.with_traceback(None))
+
+    def fail(self, error: Exception) -> None:
+        """Set the outcome of an operation that has not happened."""
+        self.outcome = Failure(error)
+
+
+class JobQueue:
+    """The jobs of one lane of the ledger that wait for a batch."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.bytes = 0
+        self._count = 0
+        self._large_bytes = 0
+        self._scheduler = scheduler
+        self._own: deque[Job] = deque()
+        self._small = _Parts()
+        self._large = _Parts()
+        # How many large jobs of a lane wait; what follows them waits with them.
+        self._held: Counter[int] = Counter()
+        self._next_large = 0.0
+        self._hurried = False
+
+    def __len__(self) -> int:
+        return self._count
+
+    def has_room(self, job: Job) -> bool:
+        """Whether a job may wait."""
+        if self._count < MAX_WAITING and self.bytes + job.size <= MAX_WAITING_BYTES:
+            return True
+        large = job.size > LARGE_BYTES
+        held = self._large_bytes if large else self.bytes - self._large_bytes
+        if self._count < MAX_WAITING and held + job.size <= MAX_WAITING_BYTES:
+            return True
+        if job.task is None:
+            return False
+        parts, most = (self._large, 1) if large else (self._small, ADDRESS_PART)
+        return parts.waiting(job.task.account) < most
+
+    def add(self, job: Job) -> None:
+        """Have a job wait."""
+        self.bytes += job.size
+        self._count += 1
+        if job.task is None:
+            self._own.append(job)
+        elif job.size > LARGE_BYTES or (self._held and job.lane in self._held):
+            self._held[job.lane] += 1
+            self._large_bytes += job.size
+            self._large.add(job.task, job)
+        else:
+            self._small.add(job.task, job)
+
+    def take(self) -> list[Job]:
+        """Take the jobs of the next batch; none: the large ones that wait have to wait longer."""
+        crowded = self._scheduler.crowded
+        most = CROWDED_BATCH if crowded else MAX_BATCH
+        own = self._own
+        jobs = [own.popleft() for _ in range(min(len(own), MAX_BATCH))] if own else []
+        if self._small.count:
+            each = ADDRESS_PART if crowded else most
+            jobs += self._small.take(max(0, most - len(jobs)), each)
+        if not jobs and self._large.count and not self.pause_seconds:
+            jobs = self._large.take(1, 1)
+            self._held -= Counter(job.lane for job in jobs)
+            self._large_bytes -= sum(job.size for job in jobs)
+        self._count -= len(jobs)
+        if self.bytes:
+            self.bytes -= sum([job.size for job in jobs])
+        return jobs
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long the large jobs that wait have to wait, where nothing else does; 0: no longer."""
+        if self._count > self._large.count or not self._scheduler.crowded:
+            return 0.0
+        return max(0.0, self._next_large - self._scheduler.clock.seconds())
+
+    def committed(self, jobs: Sequence[Job], seconds: float) -> None:
+        """Make a pause after a large job, which was alone in its batch."""
+        if not self._hurried and len(jobs) == 1 and jobs[0].size > LARGE_BYTES:
+            pause = min(seconds * _PAUSE_RATIO, _LONGEST_PAUSE_SECONDS)
+            self._next_large = self._scheduler.clock.seconds() + pause
+
+    def hurry(self) -> None:
+        """Make no pause any more: the ledger closes."""
+        self._hurried = True
+        self._next_large = 0.0
+
+
+class _Parts:
+    """
+    Jobs by address; those of one address are ordered by what their connections were served.
+
+    :ivar count: how many there are.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._number = 0
+        self._jobs: dict[Account, list[tuple[float, int, Job]]] = {}
+
+    def waiting(self, account: Account) -> int:
+        """How many of an account's jobs wait."""
+        return len(self._jobs.get(account, ()))
+
+    def add(self, task: Task, job: Job) -> None:
+        # The rank of a connection only grows, so that its jobs keep their order.
+        self._number += 1
+        self.count += 1
+        heappush(self._jobs.setdefault(task.account, []), (task.rank, self._number, job))
+
+    def take(self, most: int, each: int) -> list[Job]:
+        """Take jobs of the address that was served least, then of the next, at most `each` of one."""
+        taken: list[Job] = []
+        accounts = self._jobs
+        for account in sorted(accounts, key=_rank) if len(accounts) > 1 else tuple(accounts):
+            jobs = accounts[account]
+            room = min(each, most - len(taken))
+            if len(jobs) <= room:
+                jobs.sort()
+                taken += [job for _, _, job in jobs]
+                del accounts[account]
+            else:
+                taken += [heappop(jobs)[2] for _ in range(room)]
+        self.count -= len(taken)
+        return taken
+
+
+def _rank(account: Account) -> float:
+    return account.rank

@@ -1,0 +1,119 @@
+"""
+The units under a real systemd, in a machine of their own that is booted for these tests. As root only.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.processes import until
+from tests.project.markdown import ROOT
+from tests.system.machines import SERVICE, SETTINGS, SOCKETS, Machine, booted, unpacked
+
+# As docs/install-vps.md says.
+_INSTALL = """
+python3 -m venv /opt/wormhole-server
+/opt/wormhole-server/bin/pip -q install --constraint /usr/local/src/wormhole-server/constraints.txt \\
+    "/usr/local/src/wormhole-server[client,postgres]"
+ln -sf /opt/wormhole-server/bin/wormhole-server /opt/wormhole-server/bin/wormhole-client /usr/local/bin/
+cd /usr/local/src/wormhole-server/deploy/systemd
+cp wormhole-server.service wormhole-server.socket wormhole-server-transit.socket /etc/systemd/system/
+"""
+
+
+@pytest.fixture(scope="module")
+def machine(archive: Path) -> Iterator[Machine]:
+    """A machine with the units, started."""
+    with unpacked(archive) as root:
+        source = root / "usr/local/src/wormhole-server"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)
+        # It has a network only before it is booted.
+        environment = {k: v for k, v in os.environ.items() if k != "PIP_FIND_LINKS"}
+        subprocess.run(
+            ["chroot", str(root), "sh", "-ec", _INSTALL], cwd="/", env=environment, check=True
+        )
+        with booted(root) as machine:
+            machine.configure()
+            machine.run("systemctl", "enable", "--now", *SOCKETS, SERVICE)
+            yield machine
+
+
+@pytest.fixture(autouse=True)
+def served(machine: Machine) -> Iterator[None]:
+    """Leave a server that serves."""
+    yield
+    machine.configure()
+    machine.run("systemctl", "restart", SERVICE)
+    assert machine.show(SERVICE, "StatusText") == "Serving."
+
+
+def test_serves(machine: Machine) -> None:
+    """Both ports are served, and the lines of the journal have a priority and no time of their own."""
+    assert machine.show(SERVICE, "StatusText") == "Serving."
+    machine.run(
+        *("wormhole-client", "check", "--relay-url=ws://127.0.0.1:4000/v1"),
+        "--transit-helper=tcp:127.0.0.1:4001",
+    )
+    line = next(each for each in machine.journal().splitlines() if "Ready." in each)
+    assert line.startswith("wormhole_server.")
+    assert "Ready." not in machine.journal("--priority=warning")
+
+
+def test_refused_reload(machine: Machine) -> None:
+    """A reload of an invalid configuration fails, and the server keeps its own; the status says so."""
+    machine.configure("mtod = 1")
+    until(lambda: "refused" in machine.show(SERVICE, "StatusText"))
+    assert machine.run("systemctl", "reload", SERVICE, check=False).returncode == 1
+    assert machine.show(SERVICE, "ActiveState") == "active"
+    assert machine.get("/readyz") == "200"
+    assert "mtod" in machine.journal("--priority=err")
+
+
+def test_invalid_configuration(machine: Machine) -> None:
+    """A start that exits with 2 is not repeated, not even by clients; a start by hand opens the ports."""
+    machine.configure("mtod = 1")
+    machine.run("systemctl", "restart", SERVICE, check=False)
+    until(lambda: machine.show(SERVICE, "ActiveState") == "failed")
+    until(lambda: all(machine.show(each, "ActiveState") == "inactive" for each in SOCKETS))
+    started = machine.show(SERVICE, "ExecMainStartTimestampMonotonic")
+    for _ in range(10):
+        assert machine.get("/readyz") == "URLError"
+    assert machine.show(SERVICE, "ExecMainStartTimestampMonotonic") == started
+    machine.configure()
+    machine.run("systemctl", "start", SERVICE)
+    assert machine.get("/readyz") == "200"
+    assert all(machine.show(each, "ActiveState") == "active" for each in SOCKETS)
+
+
+def test_database_is_down(machine: Machine) -> None:
+    """
+    The server waits for its database. If that takes too long, it is started again and again, at a pace that
+    clients cannot raise, and neither the service nor the sockets ever give up.
+    """
+    nowhere = 'database = "postgresql+psycopg://me@127.0.0.1:1/db"'
+    machine.run("sh", "-c", f"echo '{nowhere}\ndatabase-wait = \"1s\"' >{SETTINGS}")
+    machine.run("systemctl", "stop", SERVICE)
+    machine.run("systemctl", "start", "--no-block", SERVICE)
+    until(lambda: machine.show(SERVICE, "StatusText").startswith("Not ready, waiting up to 1 s"))
+    starts: set[str] = set()
+
+    def four_starts() -> bool:
+        machine.get("/")
+        starts.add(machine.show(SERVICE, "ExecMainStartTimestampMonotonic"))
+        assert machine.show(SERVICE, "Result") != "start-limit-hit"
+        assert all(machine.show(each, "ActiveState") == "active" for each in SOCKETS)
+        return len(starts) >= 4
+
+    until(four_starts, 300.0)
+    # In microseconds: the pause, and the wait for the database.
+    times = sorted(int(each) for each in starts if each != "0")
+    assert all(later - earlier > 3_000_000 for earlier, later in pairwise(times))
+    machine.configure()
+    until(lambda: machine.show(SERVICE, "ActiveState") == "active")
+    assert machine.get("/readyz") == "200"

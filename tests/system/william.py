@@ -1,0 +1,28 @@
+"""
+wormhole-william of Debian, the Go client.
+
+Debian's version has no option for the relay, and sends no file without the public one. Here it lives in a
+mount namespace of its own, whose /etc/hosts says that our relay is that one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from tests.end_to_end.processes import Program, Server
+
+_RELAY: Final = "127.0.0.2"
+# Where a server has its relay that the Go client uses: the public one's port.
+RELAY_FLAG: Final = f"--transit=tcp:4001:interface={_RELAY}"
+CODE: Final = r"(?m)(\d+-[a-z]+-[a-z]+)\s*$"
+
+
+def william(server: Server, *arguments: str, cwd: Path, answer: str | None = None) -> Program:
+    """The command, with the server."""
+    hosts = cwd.parent / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n{_RELAY} transit.magic-wormhole.io\n")
+    inside = 'mount --bind "$1" /etc/hosts; shift; exec wormhole-william "$@"'
+    elsewhere = ["unshare", "--mount", "sh", "-ec", inside, "sh", str(hosts)]
+    command = [*elsewhere, f"--relay-url={server.relay_url}", *arguments]
+    return Program(command, cwd=cwd, answer=answer)

@@ -1,0 +1,142 @@
+/**
+ * Every text of the page in English. The other catalogues have the same keys.
+ *
+ * `{name}` stands for a value that the page fills in.
+ */
+export const en = {
+  "app.tagline": "Send files, folders and text to another device",
+  "app.trust":
+    "What you send is encrypted from one device to the other. The server of this page cannot read it, " +
+    "as long as it serves this page unchanged.",
+  "app.commands": "Use it from the command line",
+  "app.status": "Status of this server",
+  "app.contact": "Contact",
+  "app.language": "Language",
+
+  "start.send": "Send",
+  "start.drop": "Drop files or a folder here",
+  "start.files": "Choose files",
+  "start.folder": "Choose a folder",
+  "start.text": "Write a text",
+  "start.receive": "Receive",
+  "start.code": "Code",
+  "start.code.hint": "like 4-bravado-waffle",
+  "start.code.help": "The other person tells you the code.",
+  "start.code.invalid": "A code looks like 4-bravado-waffle: a number and words, with hyphens between them.",
+  "start.code.suggestions": "Words that fit",
+  "start.receive.button": "Receive",
+  "start.link.found": "The link brought this code. Press Receive to begin.",
+  "start.options": "Options",
+  "start.verify": "Compare a number with the other person before anything is sent",
+  "start.own.code": "Use a code that you agreed on",
+  "start.empty.folder": "Nothing was dropped that can be sent.",
+
+  "text.title": "Text to send",
+  "text.label": "Text",
+  "text.send": "Send the text",
+  "text.back": "Back",
+
+  "connecting.title": "Connecting",
+  "connecting.lost": "The connection is lost. Trying again…",
+
+  "waiting.title": "Waiting for the other device",
+  "waiting.tell": "Tell the other person this code:",
+  "waiting.copy": "Copy the code",
+  "waiting.copy.link": "Copy the link",
+  "waiting.copied": "Copied",
+  "waiting.share": "Share",
+  "waiting.qr": "QR code of the link",
+  "waiting.there": "On the other device, open this page and enter the code, or open the link:",
+  "waiting.command": "Or run this command there:",
+  "waiting.once": "The code works once, for one receiver.",
+  "waiting.receive": "Waiting for the sender",
+  "waiting.receive.code": "Code: {code}",
+
+  "keys.title": "Checking the code",
+
+  "verify.title": "Compare this number",
+  "verify.help": "The other person sees the same number if nobody listens in. Compare all of it.",
+  "verify.same": "It is the same",
+  "verify.different": "It is different",
+
+  "sent.title": "Waiting for the answer",
+  "sent.help": "The other person is asked whether to accept {name}.",
+
+  "offer.title": "Receive this?",
+  "offer.save": "Save",
+  "offer.refuse": "Refuse",
+  "offer.choose": "You choose where to save it.",
+  "offer.memory": "This browser keeps the file in memory until it is complete.",
+  "offer.too.large":
+    "This is too large for this browser: on this page it can receive at most {limit}. " +
+    "Use a page with https, another browser, or the command line.",
+
+  "progress.sending": "Sending",
+  "progress.receiving": "Receiving",
+  "progress.of": "{done} of {total}",
+  "progress.rate": "{rate} per second",
+  "progress.left": "{time} left",
+  "progress.connecting": "Connecting the two devices",
+  "progress.finishing": "Waiting for the confirmation",
+  "progress.keep.open": "Keep this page open.",
+
+  "done.sent": "Sent",
+  "done.sent.help": "The other device has received {name} completely.",
+  "done.sent.text": "The other device has received the text.",
+  "done.received": "Received",
+  "done.saved": "Saved as {name}.",
+  "done.download": "Download {name}",
+  "done.text": "The text that you received",
+  "done.copy": "Copy the text",
+  "done.again": "Send or receive more",
+
+  "cancel": "Cancel",
+  "again": "Start again",
+
+  "failed.title": "It did not work",
+  "failed.cancelled.title": "Cancelled",
+  "failed.wrong-code": "The code is not the one that the other person has.",
+  "failed.wrong-code.do": "Agree on a new code: this one cannot be used again.",
+  "failed.not-verified": "The numbers differ: somebody may have listened in.",
+  "failed.not-verified.do": "Nothing was sent. Start again with a new code, over a network that you trust.",
+  "failed.not-understood": "The other device sent something that this page does not understand.",
+  "failed.not-understood.do": "Start again with a new code, or use another client.",
+  "failed.crowded": "Two devices already use this code.",
+  "failed.crowded.do": "Ask for a new code. Someone may have guessed at it.",
+  "failed.rejected": "The other person refused it.",
+  "failed.rejected.do": "Ask them, and send it again.",
+  "failed.declined": "You refused it.",
+  "failed.declined.do": "The other person has been told.",
+  "failed.peer-error": "The other device reports: {detail}",
+  "failed.peer-error.do": "Start again with a new code.",
+  "failed.peer-gone": "The other device is gone.",
+  "failed.peer-gone.do": "Start again with a new code when it is back.",
+  "failed.relay-lost": "The connection broke off after {done} of {total}.",
+  "failed.relay-lost.do": "Check the network on both devices, and start again with a new code.",
+  "failed.server-gone": "The server cannot be reached.",
+  "failed.server-gone.do": "Check your network, and try again in a minute.",
+  "failed.server-refused": "The server refused: {detail}",
+  "failed.server-refused.do": "Try again later, or ask the operator of this server.",
+  "failed.disk-full": "There is not enough space to save it.",
+  "failed.disk-full.do": "Make room, and ask for it again.",
+  "failed.too-large-here": "It is too large for this browser.",
+  "failed.too-large-here.do": "Use a page with https, another browser, or the command line.",
+  "failed.file-unreadable": "A file cannot be read any more: {detail}",
+  "failed.file-unreadable.do": "Choose it again. It may have been changed or moved.",
+  "failed.cancelled": "Nothing more is sent or received.",
+  "failed.cancelled.do": "The other device has been told.",
+  "failed.hash-differs": "What arrived is not what was sent.",
+  "failed.hash-differs.do": "Delete it, and start again with a new code.",
+  "failed.internal": "The page has met an error of its own: {detail}",
+  "failed.internal.do": "Reload the page. If it happens again, tell the operator.",
+
+  "items.files": "{count} files",
+  "items.one": "1 file",
+  "items.text": "a text",
+
+  "time.seconds": "{count} s",
+  "time.minutes": "{count} min",
+  "time.hours": "{count} h {minutes} min",
+};
+
+export type Texts = Record<keyof typeof en, string>;

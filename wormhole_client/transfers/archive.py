@@ -1,0 +1,236 @@
+"""
+Archives: directories as zip files, made and unpacked in bounded memory.
+
+What a peer's zip contains is checked before a byte is written: nothing outside the target, no links, no
+more than was announced. The functions block, and are called in a thread.
+"""
+
+import math
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Final
+
+import attrs
+
+from wormhole_client.blocking import Stopped
+
+CHUNK: Final = 256 * 1024  # bytes in memory at a time
+NAME_BYTES: Final = 255  # what file systems take
+DEEPEST: Final = 100  # directories inside each other; Python removes a tree recursively
+SPARE_DIRECTORIES: Final = 1000  # the announcement does not count directories, so they are bounded
+DIRECTORIES_PER_FILE: Final = 10  # by the files, with some to spare for empty ones
+CONTROLS: Final = frozenset(map(chr, [*range(32), *range(127, 160), 0x2028, 0x2029]))
+# They reorder text, so that a name looks like another. Honest right-to-left names hold some: they are
+# replaced, not refused.
+BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+BIDI_REPLACED: Final = str.maketrans(dict.fromkeys(BIDI, "_"))
+
+
+class UnsafeNameError(Exception):
+    """A name that a peer must not choose on this machine."""
+
+
+class ArchiveError(Exception):
+    """A zip that is broken, or holds more than was announced."""
+
+
+class StoppedError(Exception):
+    """The work was stopped before its end."""
+
+
+@attrs.frozen
+class Packed:
+    """
+    What went into a zip.
+
+    :ivar content: the size of all files together, in bytes.
+    :ivar files: how many there are.
+    """
+
+    content: int
+    files: int
+
+
+def safe_name(path: str) -> str:
+    """
+    Take the last part of the path that a peer gives its file or directory.
+
+    Characters that change the direction of writing become `_`.
+
+    :raises UnsafeNameError: it cannot be a name on this machine.
+    """
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2].translate(BIDI_REPLACED)
+    if not _is_name(name):
+        raise UnsafeNameError(
+            f"the other end names it {path!r}, which cannot be a name on this machine"
+        )
+    return name
+
+
+def pack(
+    directory: Path,
+    to: IO[bytes],
+    stopped: Stopped,
+    unsendable: Callable[[OSError], object] | None = None,
+) -> Packed:
+    """
+    Zip everything below a directory, with names relative to it.
+
+    Links to files are followed. Links to directories are not, since they could lead back. Only an empty
+    directory has an entry of its own: the Go client makes a file of each.
+
+    :param unsendable: is called with the error of each file or directory that cannot be read, which is
+        then left out; None: the first such error is raised.
+    :raises OSError: something cannot be read, or is neither a file nor a directory.
+    :raises StoppedError: it was stopped.
+    """
+    content = files = 0
+    refuse = unsendable or _raise
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+        for path in _walk(directory, refuse):
+            name = path.relative_to(directory).as_posix()
+            if path.is_dir():
+                archive.write(path, name)
+                continue
+            try:
+                _check_sendable(path)
+                source = path.open("rb")
+            except OSError as error:
+                refuse(error)
+                continue
+            entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with source, archive.open(entry, "w") as sink:
+                content += _copy(source, sink, stopped)
+            files += 1
+    return Packed(content, files)
+
+
+def unpack(
+    archive_file: IO[bytes], target: Path, content: int, files: int, stopped: Stopped
+) -> None:
+    """
+    Unpack a zip.
+
+    :param target: an empty directory.
+    :param content: the announced size of all files, in bytes; unpacking stops when there are more.
+    :param files: the announced number of files, directories not counted.
+    :raises UnsafeNameError: an entry would be outside of `target`, or is a link.
+    :raises ArchiveError: the zip is broken, or holds more than was announced.
+    :raises OSError: the disk does not take it.
+    :raises StoppedError: it was stopped.
+    """
+    try:
+        with zipfile.ZipFile(archive_file) as archive:
+            entries = archive.infolist()
+            paths = [_safe_path(entry) for entry in entries]
+            _check_counts(entries, paths, files)
+            left = content
+            for entry, path in zip(entries, paths, strict=True):
+                left -= _extract(archive, entry, target / path, left, stopped)
+    # Not only BadZipFile: `zipfile` lets pass what its decoders and parsers raise.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as cause:
+        raise ArchiveError(f"the zip is broken: {cause}") from cause
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as cause:
+        raise ArchiveError("the zip holds a name twice") from cause
+
+
+def _check_counts(entries: list[zipfile.ZipInfo], paths: list[PurePosixPath], files: int) -> None:
+    if sum(not entry.is_dir() for entry in entries) > files:
+        raise ArchiveError(f"the zip holds more than the {files} files that were announced")
+    folders = {path for path, entry in zip(paths, entries, strict=True) if entry.is_dir()}
+    folders.update(parent for path in paths for parent in path.parents)
+    if len(folders) > SPARE_DIRECTORIES + DIRECTORIES_PER_FILE * files:
+        raise ArchiveError(f"the zip holds {len(folders)} directories for {files} files")
+
+
+def _copy(source: IO[bytes], sink: IO[bytes], stopped: Stopped, most: float = math.inf) -> int:
+    copied = 0
+    while chunk := source.read(CHUNK):
+        copied += len(chunk)
+        if copied > most:
+            raise ArchiveError("the zip holds more bytes than were announced")
+        if stopped():
+            raise StoppedError
+        sink.write(chunk)
+    return copied
+
+
+def _walk(directory: Path, refuse: Callable[[OSError], object]) -> Iterator[Path]:
+    for folder, subfolders, names in os.walk(directory, onerror=refuse):
+        subfolders.sort()
+        here = Path(folder)
+        if (
+            not names
+            and here != directory
+            and all((here / each).is_symlink() for each in subfolders)
+        ):
+            yield here
+        for name in sorted(names):
+            yield here / name
+
+
+def _check_sendable(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise OSError(f"{path} is a link to {path.readlink()}, which does not exist") from None
+        raise
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{path} is neither a file nor a directory")
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _is_name(part: str) -> bool:
+    plain = not any(letter in "/\\" or letter in CONTROLS for letter in part)
+    try:
+        length = len(part.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+    return plain and part not in {"", ".", ".."} and length <= NAME_BYTES
+
+
+def _safe_path(entry: zipfile.ZipInfo) -> PurePosixPath:
+    path = PurePosixPath(entry.filename.translate(BIDI_REPLACED))
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        raise UnsafeNameError(f"the zip holds {entry.filename!r}, which is a link or a device")
+    if path.is_absolute() or not path.parts or not all(_is_name(part) for part in path.parts):
+        raise UnsafeNameError(
+            f"the zip holds {entry.filename!r}, which is outside of the target or cannot be a name"
+        )
+    if len(path.parts) > DEEPEST:
+        raise ArchiveError(f"the zip holds more than {DEEPEST} directories inside each other")
+    return path
+
+
+def _extract(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: int, stopped: Stopped
+) -> int:
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise ArchiveError("the zip is compressed by a method that file transfers do not use")
+    if stopped():
+        raise StoppedError
+    if entry.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        return 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(entry) as source, path.open("xb") as sink:
+        written = _copy(source, sink, stopped, left)
+    if (entry.external_attr >> 16) & stat.S_IXUSR:
+        path.chmod(path.stat().st_mode | (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+    return written
+
+
+def free_bytes(directory: Path) -> int:
+    """Tell how many bytes this user can still write on the disk of a directory."""
+    return shutil.disk_usage(directory).free

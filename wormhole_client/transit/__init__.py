@@ -1,0 +1,5 @@
+"""
+Transit: from the hints of both ends to one encrypted connection.
+
+Imports `network`, `keys` and `errors`.
+"""

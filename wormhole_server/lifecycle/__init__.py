@@ -1,0 +1,5 @@
+"""
+Start, reload, signals, systemd, the log and shutdown of the process.
+
+Imports `config` and `errors`.
+"""

@@ -1,0 +1,5 @@
+"""
+Reporting usage: statistics from the database, and how they are written.
+
+Imports the rest of `usage`, `metrics`, `config` and `errors`.
+"""
