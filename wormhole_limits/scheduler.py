@@ -89,9 +89,8 @@ class _Kind(enum.IntEnum):
     COMMAND = 0  # open connections
     OPENING = 1  # what opens connections, and requests of HTTP
     UNKNOWN = 2  # what is done before it is known for whom: connections that wait to be accepted
-    FLOOD = (
-        3  # connections that flood, and addresses that were served much more than one that waits
-    )
+    # connections that flood, and addresses that were served much more than one that waits
+    FLOOD = 3
 
 
 # By turns, so that none of commands, connections and those that wait to be accepted keeps the others from
@@ -220,6 +219,8 @@ class Scheduler:
         self._numbers = 0
         self._transactions: list[Callable[[], None]] = []
         self._flushes: list[Callable[[], None]] = []
+        # Tasks of an address that is alone, for which the turn had no time.
+        self._late: list[Task] = []
         self._scheduled = False
         self._rest: IDelayedCall | None = None
         # No slices before these times, for those that do not flood and those that do.
@@ -254,10 +255,9 @@ class Scheduler:
 
         :return: whether others have to rest meanwhile, until `end_commit`.
         """
-        if task.flooding_until > self._now:
+        if self._floods(task):
             return False
-        rank, light = task.account.rank, self._half_lives + _LIGHT
-        rank = max(rank, light)
+        rank = max(task.account.rank, self._half_lives + _LIGHT)
         if not self._urgent or rank < self._urgent_rank:
             self._urgent_rank = rank
         self._urgent += 1
@@ -302,7 +302,11 @@ class Scheduler:
         if task.waiting or (self._may_serve(task) and not self._serve(task)):
             return
         task.since = self._now
-        self._wait(task)
+        if self.is_alone(task.account) and not self._floods(task) and not self._has_time_alone():
+            task.waiting, task.line = True, None
+            self._late.append(task)
+        else:
+            self._wait(task)
 
     def postpone(self, task: Task) -> None:
         """Put a task in line, like those that flood: it has more to do than clients have at once."""
@@ -379,10 +383,11 @@ class Scheduler:
         self._call(self._flushes)
         self._call(self._transactions)
         self._call(self._flushes)
+        self._serve_late()
         if any(self._lines):
             self._serve_waiting()
             self._reset_turn()  # what was done in the slice takes nothing from what is done at once
-        self._scheduled = bool(self._transactions or self._flushes)
+        self._scheduled = bool(self._transactions or self._flushes or self._late)
         if any(self._lines) and not self._scheduled:
             self._wait_for_slice()
         if self._scheduled:
@@ -398,6 +403,13 @@ class Scheduler:
                     call()
                 except Exception:
                     _log.failure("A call of the scheduler raised an exception")
+
+    def _serve_late(self) -> None:
+        late, self._late = self._late, []
+        for task in late:
+            if task.waiting:
+                task.waiting = False
+                self.arrived(task)
 
     def _wait_for_slice(self) -> None:
         """Have the next slice in the next turn, or after a rest."""
@@ -421,8 +433,7 @@ class Scheduler:
             self._note(account)
         elif not account.lines[task.opening].tasks and self._now - self._changed >= _ALONE_SECONDS:
             # The short way for an address that is alone.
-            floods = task.flooding_until > self._now
-            return not floods and self._has_time_alone()
+            return not self._floods(task) and self._has_time_alone()
         kind = self._kind(task)
         if kind is _Kind.FLOOD or account.lines[kind].tasks:
             return False

@@ -103,8 +103,6 @@ class JobQueue:
 
     def has_room(self, job: Job) -> bool:
         """Whether a job may wait."""
-        if self._count < MAX_WAITING and self.bytes + job.size <= MAX_WAITING_BYTES:
-            return True
         large = job.size > LARGE_BYTES
         held = self._large_bytes if large else self.bytes - self._large_bytes
         if self._count < MAX_WAITING and held + job.size <= MAX_WAITING_BYTES:
@@ -120,7 +118,7 @@ class JobQueue:
         self._count += 1
         if job.task is None:
             self._own.append(job)
-        elif job.size > LARGE_BYTES or (self._held and job.lane in self._held):
+        elif job.size > LARGE_BYTES or job.lane in self._held:
             self._held[job.lane] += 1
             self._large_bytes += job.size
             self._large.add(job.task, job)
@@ -141,8 +139,7 @@ class JobQueue:
             self._held -= Counter(job.lane for job in jobs)
             self._large_bytes -= sum(job.size for job in jobs)
         self._count -= len(jobs)
-        if self.bytes:
-            self.bytes -= sum([job.size for job in jobs])
+        self.bytes -= sum(job.size for job in jobs)
         return jobs
 
     @property

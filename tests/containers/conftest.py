@@ -10,6 +10,7 @@ import pytest
 from tests.containers.compose import Project
 from tests.containers.engine import Engine
 from tests.containers.images import make_all
+from tests.end_to_end.processes import two_folders
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,4 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture
 def ends(tmp_path: Path) -> tuple[Path, Path]:
     """Where a sender and a receiver are."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
-    return there, here
+    return two_folders(tmp_path)

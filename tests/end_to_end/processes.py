@@ -274,6 +274,14 @@ def wormhole(server: Reachable, *arguments: str, cwd: Path) -> Program:
     )
 
 
+def two_folders(parent: Path) -> tuple[Path, Path]:
+    """Make a folder for a sender and one for a receiver."""
+    there, here = parent / "there", parent / "here"
+    there.mkdir()
+    here.mkdir()
+    return there, here
+
+
 def transfer(
     server: Reachable, send: Sequence[str], receive: Sequence[str], there: Path, here: Path
 ) -> tuple[Program, Program]:

@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from tests.end_to_end.processes import Server, serving, wormhole
+from tests.end_to_end.processes import Server, serving, two_folders, wormhole
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.shared_mailbox import SharedMailboxes
 from tests.end_to_end.stores import StoppablePostgres, database
@@ -148,9 +148,7 @@ def test_clients_stay_connected() -> None:
 
 def test_two_ends_of_an_exchange(instances: list[Server], tmp_path: Path) -> None:
     """The real `wormhole` sends through one instance and receives through the other."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    there, here = two_folders(tmp_path)
     (there / "file.bin").write_bytes(random.Random(1).randbytes(300_000))
     for send, receive in ((0, 1), (1, 0)):
         sender = wormhole(instances[send], "send", "--hide-progress", "file.bin", cwd=there)

@@ -15,7 +15,15 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.end_to_end.client_processes import ours, run_together
-from tests.end_to_end.processes import BIN, SECONDS, Program, Server, transfer, wormhole
+from tests.end_to_end.processes import (
+    BIN,
+    SECONDS,
+    Program,
+    Server,
+    transfer,
+    two_folders,
+    wormhole,
+)
 from tests.end_to_end.sessions import Session
 
 _SECRET = "s3cr3t"
@@ -23,9 +31,7 @@ _SECRET = "s3cr3t"
 
 def test_private(tmp_path: Path) -> None:
     """With the prefix everything works over it; without it there is nothing; nothing shows it."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    there, here = two_folders(tmp_path)
     server = Server(f"sqlite:///{tmp_path / 'server.db'}", f"--path-prefix=/{_SECRET}")
     try:
         server.start()

@@ -22,7 +22,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.certificates import Authority
-from tests.end_to_end.processes import BIN, SECONDS, Program
+from tests.end_to_end.processes import BIN, SECONDS, Program, two_folders
 
 _INSTALL = Path(__file__).parents[2] / "deploy" / "tls" / "install-certificate"
 _AUTHORITY = Authority()
@@ -140,9 +140,7 @@ def test_exchange(whose: str, tmp_path: Path) -> None:
     program, common, accept = _WORMHOLES[whose]
     _AUTHORITY.issue().write(tmp_path)
     root = _AUTHORITY.trust(tmp_path / "root.pem")
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    there, here = two_folders(tmp_path)
     content = os.urandom(3_000_000)
     (there / "letter").write_bytes(content)
     with serving_tls(tmp_path) as server:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import Server, serving, transfer
+from tests.end_to_end.processes import Server, serving, transfer, two_folders
 from tests.end_to_end.stores import STORES, database
 
 
@@ -26,9 +26,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def ends(tmp_path: Path) -> tuple[Path, Path]:
     """Where the sender and the receiver are."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    there, here = two_folders(tmp_path)
     return there, here
 
 

@@ -8,6 +8,7 @@ import base64
 import itertools
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ class Tab:
     """
     One page.
 
-    :param with_workers: whether to hear its workers too, and each byte on their WebSockets, which is slow.
+    :param with_workers: whether to hear its workers too, and what they send and receive, while it is little.
     :ivar downloads: the folder that gets what it downloads.
     :ivar requests: what it has asked for, by URL, WebSockets included.
     :ivar complaints: what it would show in its console.
@@ -181,8 +182,9 @@ class Tab:
 
     def _ask(self, method: str, **parameters: Any) -> Any:
         number = self._send(method, **parameters)
+        deadline = time.monotonic() + SECONDS
         while (answer := self._hear()).get("id") != number:
-            pass
+            assert time.monotonic() < deadline, f"no answer to {method}"
         assert "error" not in answer, answer
         return answer["result"]
 

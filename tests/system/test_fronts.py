@@ -25,7 +25,7 @@ import pytest
 import yaml
 
 from tests.certificates import Authority
-from tests.end_to_end.processes import BIN, SECONDS, serving, transfer, until
+from tests.end_to_end.processes import BIN, SECONDS, serving, transfer, two_folders, until
 from tests.system.fronts import DEPLOY, FRONTS, Certificates, Front, Start, haproxy_v1
 
 # An address of this machine that is neither the server's nor the proxy's.
@@ -118,9 +118,7 @@ def _relay(front: Front, token: str, source: str = CLIENT) -> socket.socket:
 def test_wormhole(running: Any, start: Start, tmp_path: Path) -> None:
     """The real `wormhole` sends a file through, by wss:// and the relay over TCP."""
     front = running(start)
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    there, here = two_folders(tmp_path)
     (there / "file.bin").write_bytes(random.Random(1).randbytes(1_000_000))
     transfer(front, ["--no-listen", "file.bin"], ["--no-listen", "--accept-file"], there, here)
     assert (here / "file.bin").read_bytes() == (there / "file.bin").read_bytes()

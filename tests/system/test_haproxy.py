@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.end_to_end.processes import SECONDS, Program, Server, serving, transfer
+from tests.end_to_end.processes import SECONDS, Program, Server, serving, transfer, two_folders
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import database
 from tests.ports import free_port
@@ -161,9 +161,7 @@ def test_transit_over_websocket(front: Front) -> None:
 
 def test_wormhole(front: Front, tmp_path: Path) -> None:
     """The real `wormhole` transfers a file, knowing nothing but the front."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    there, here = two_folders(tmp_path)
     (there / "file.bin").write_bytes(random.Random(1).randbytes(1_000_000))
     for _ in range(3):
         transfer(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import SECONDS, Program, Server, serving, transfer
+from tests.end_to_end.processes import SECONDS, Program, Server, serving, transfer, two_folders
 from tests.system.chromium import Tab, browsing
 
 # The narrowest phones that are still about, one of today's, and a desk.
@@ -122,9 +122,7 @@ def test_real_server(tab: Tab, server: Server, database: Path, tmp_path: Path) -
     )
     assert paste in commands
     assert "Be nice." in tab.evaluate("document.body.innerText")
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    there, here = two_folders(tmp_path)
     (there / "file").write_bytes(bytes(300_000))
     transfer(
         server,

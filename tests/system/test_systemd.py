@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.certificates import Authority
-from tests.end_to_end.processes import BIN, SECONDS, Program, Server, transfer
+from tests.end_to_end.processes import BIN, SECONDS, Program, Server, transfer, two_folders
 from tests.ports import free_port
 from tests.project.markdown import blocks
 from tests.system import confined
@@ -124,9 +124,7 @@ def test_activated(tmp_path: Path) -> None:
         # The first who comes has it started, and is served.
         with urlopen(f"http://127.0.0.1:{ports['rendezvous']}/readyz", timeout=SECONDS) as page:
             assert page.status == 200
-        there, here = tmp_path / "there", tmp_path / "here"
-        there.mkdir()
-        here.mkdir()
+        there, here = two_folders(tmp_path)
         (there / "file").write_bytes(b"x" * 100_000)
         transfer(server, ["--no-listen", "file"], ["--no-listen", "--accept-file"], there, here)
         assert (here / "file").read_bytes() == b"x" * 100_000
@@ -154,9 +152,7 @@ class TestConfined:
 
     def test_serves(self, tmp_path: Path) -> None:
         """A file goes through the relay, in the kernel, and the server is stopped in good order."""
-        there, here = tmp_path / "there", tmp_path / "here"
-        there.mkdir()
-        here.mkdir()
+        there, here = two_folders(tmp_path)
         (there / "file").write_bytes(b"x" * 3_000_000)
         server = Server(
             f"sqlite:///{tmp_path / 'server.db'}",

@@ -19,7 +19,7 @@ from tests.end_to_end.processes import SECONDS, Server
 from tools import web_build
 
 Message = dict[str, Any]
-ENDLESS: Final = 2**30  # bytes; whatever is to happen meanwhile happens before they have moved
+ENDLESS: Final = 3 * 2**30  # bytes; whatever is to happen meanwhile happens before they have moved
 
 
 @cache

@@ -282,6 +282,17 @@ class AloneTests(SynchronousTestCase):
             world.clock.rightNow += 0.001
         self.assertEqual(len(world.served), 16)
 
+    def test_late_work(self) -> None:
+        """What a turn has no time for is done in the next one, as if it had arrived then, not in a slice."""
+        world = World()
+        connections = [world.connect(1) for _ in range(40)]
+        for each in connections:
+            each.send(20)
+            world.clock.rightNow += 0.001
+        world.scheduler.forget(connections[-1].task)
+        self.assertEqual(world.turn(), connections[16:-1])
+        self.assertTrue(world.idle)
+
     def test_first_byte_of_another(self) -> None:
         """The first byte of another address ends that, for a second."""
         world = World()

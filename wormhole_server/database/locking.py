@@ -104,16 +104,14 @@ def _exclusive_on_sqlite(connection: Connection) -> Iterator[None]:
 def _check_alone_on_postgres(connection: Connection) -> None:
     # A server that starts takes this lock before it looks at anything.
     lock_for_migration(connection)
-    others = connection.execute(_OTHER_CONNECTIONS).all()
     for _ in range(_LOOKS):
-        if not others:
-            break
-        time.sleep(_LOOK_SECONDS)
         connection.execute(_FORGET_CONNECTIONS)
         others = connection.execute(_OTHER_CONNECTIONS).all()
-    if others:
-        named = ", ".join(f"{row.name} ({row.connections})" for row in others)
-        raise StartError(
-            f"database: other programs are connected to {masked(connection.engine.url)}: {named}; "
-            "stop the servers and close all other connections first"
-        )
+        if not others:
+            return
+        time.sleep(_LOOK_SECONDS)
+    named = ", ".join(f"{row.name} ({row.connections})" for row in others)
+    raise StartError(
+        f"database: other programs are connected to {masked(connection.engine.url)}: {named}; "
+        "stop the servers and close all other connections first"
+    )

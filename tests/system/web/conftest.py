@@ -12,13 +12,14 @@ from typing import Protocol
 
 import pytest
 
-from tests.end_to_end.processes import Server, serving
+from tests.end_to_end.processes import Server, serving, two_folders
 from tests.end_to_end.sessions import Session
 from tests.system.chromium import Chromium, chromium
 from tests.system.firefox import Firefox, firefox
 from tests.system.web.client_page import ClientPage, address_of
 from tests.system.web.contents import write_file
 from tests.system.web.peers import CommandPeer, PagePeer, Peer, WilliamPeer
+from tests.web.web_clients import endless_file as make_endless_file
 from wormhole_client.keys import KeyExchange
 from wormhole_client.transfers.messages import APPID
 
@@ -126,19 +127,13 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def endless_file(tmp_path: Path) -> Path:
     """A file to send: whatever is to happen meanwhile happens before it has moved."""
-    path = tmp_path / "endless.bin"
-    with path.open("wb") as empty:
-        empty.truncate(3 * 2**30)
-    return path
+    return make_endless_file(tmp_path / "endless.bin")
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Where the sender is, and the receiver."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
-    return there, here
+    return two_folders(tmp_path)
 
 
 @contextmanager

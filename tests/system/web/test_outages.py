@@ -116,7 +116,7 @@ def test_relay_killed(open_page: Opener, relay: Server, endless_file: Path) -> N
     broken = [
         each
         for each in reasons
-        if re.fullmatch(r"The connection broke off after .* of 1.1 GB\.", each)
+        if re.fullmatch(r"The connection broke off after .* of 3.2 GB\.", each)
     ]
     assert broken, reasons
     told = "The other device reports: the connection to the transit relay is lost"

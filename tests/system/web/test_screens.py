@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 class Opener:
-    """Opens the page as on one screen; its console and its workers are heard as well."""
+    """Opens the page as on one screen; its console is heard as well."""
 
     def __init__(self, browser: Chromium, address: str, width: int, *, dark: bool) -> None:
         self._browser = browser
@@ -43,8 +43,10 @@ class Opener:
         self._dark = dark
         self.pages: list[ClientPage] = []
 
-    def __call__(self, prepare: str = BY_DOWNLOAD, *, code: str = "") -> ClientPage:
-        tab = self._browser.tab(with_workers=True)
+    def __call__(
+        self, prepare: str = BY_DOWNLOAD, *, code: str = "", with_workers: bool = False
+    ) -> ClientPage:
+        tab = self._browser.tab(with_workers=with_workers)
         tab.begin_with(prepare)
         tab.look(self._width, dark=self._dark, touch=self._width < 500)
         page = ClientPage(tab, self._address + (code and f"#{code}"))
@@ -204,7 +206,7 @@ def test_waiting(open_page: Opener, server: Server, file: Path) -> None:
 def test_only_this_server(open_page: Opener, tmp_path: Path) -> None:
     """A transfer asks no other origin for anything, breaks no policy, and complains of nothing."""
     write_file(tmp_path / "file.bin", 300_000)
-    sender, receiver = open_page(), open_page()
+    sender, receiver = open_page(with_workers=True), open_page(with_workers=True)
     receiver.receive(sender.send_files(tmp_path / "file.bin"))
     receiver.save()
     receiver.wait_for_title("Received")

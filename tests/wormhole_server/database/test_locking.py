@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -64,6 +66,22 @@ class ExclusiveTransactionTests(DatabaseCase):
             self.assertRegex(
                 str(caught.exception), r"is in use by|connected to .*wormhole-server \(1\)"
             )
+
+    @pytest.mark.processes
+    def test_about_to_leave(self) -> None:
+        """A connection that PostgreSQL still lists, as it does for a moment after its end, is waited for."""
+        url = self.postgres()
+        fill(url)
+        other = open_engine(url)
+        connection = other.connect()
+
+        def leave(_seconds: float) -> None:
+            connection.close()
+            other.dispose()
+
+        self.patch(time, "sleep", leave)
+        with exclusive_transaction(open_engine(url)) as alone:
+            alone.exec_driver_sql(DELETE)
 
     def test_keeps_others_out(self) -> None:
         """Nobody else can open a SQLite file in the meantime; afterwards servers can."""
