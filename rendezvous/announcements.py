@@ -13,7 +13,6 @@ from functools import partial
 
 import attrs
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -48,7 +47,7 @@ class _Newest:
 
 
 _M, _S = schema.mailboxes, schema.messages
-_texts = ARRAY(sa.Text)
+_texts = sa.ARRAY(sa.Text)
 _asked = (
     sa.func.unnest(sa.bindparam("the_apps", type_=_texts), sa.bindparam("the_boxes", type_=_texts))
     .table_valued("app", "mailbox")

@@ -62,6 +62,8 @@ def test_no_splice(what: str, tmp_path: Path) -> None:
         other.expect(b"there")
         other.send(b"and back")
         one.expect(b"and back")
+        one.close()
+        other.close()
         assert server.stop(signal.SIGTERM) == 0
 
 

@@ -34,6 +34,7 @@ from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
 
 _MIB: Final = 1 << 20
+_STALLED: Final = 8 * _MIB  # bytes for a client that reads nothing for a while
 
 
 class Injected(Exception):
@@ -225,12 +226,7 @@ class Load:
             client.got = b""
         for number, client in enumerate(pair):
             client.send(b"%d" % number * size)
-        self.until(
-            lambda: (
-                all(len(client.got) >= size for client in pair)
-                or any(client.ended for client in pair)
-            )
-        )
+        self._until_moved(size, pair, pair)
         return pair[0].got == b"1" * size and pair[1].got == b"0" * size
 
     def begin(self) -> None:
@@ -245,6 +241,16 @@ class Load:
             if not self.works(pair):
                 raise AssertionError("a pair does not work")
 
+    def _until_moved(
+        self, size: int, pair: tuple[Client, Client], receivers: tuple[Client, ...]
+    ) -> None:
+        self.until(
+            lambda: (
+                all(len(client.got) >= size for client in receivers)
+                or any(client.ended for client in pair)
+            )
+        )
+
     def go_on(self) -> None:
         """Have everything happen that can happen to connections."""
         sender, receiver = self.granting
@@ -255,13 +261,13 @@ class Load:
         for pair in list(self.pairs):
             self.works(pair, 100_000)
         for sender, receiver in (self.stalled, self.stalled_web):
-            receiver.reads = False
-            sender.send(bytes(8 * _MIB))
+            receiver.reads, receiver.got = False, b""
+            sender.send(bytes(_STALLED))
             self.turn(8)
             receiver.send_raw(frame(b"x", PING) if receiver.websocket else b"x")
             self.turn(3)
             receiver.reads = True
-            self.turn(40)
+            self._until_moved(_STALLED, (sender, receiver), (receiver,))
         self._be_refused()
         self._leave()
         for kinds in ((False, False), (True, False), (True, True)):
@@ -444,17 +450,19 @@ def reached(*, splice: bool) -> dict[str, int]:
 
 
 class ContainmentTests(SynchronousTestCase):
-    """Whatever raises in the relay, one pair ends at most. Most tests are added below, one for a method."""
+    """Whatever raises in the relay ends one pair at most. Most tests are added below, one for a method."""
 
-    def try_method(self, owner: type, name: str, call: int, *, splice: bool) -> list[str]:
-        """Have one call of a method raise under load; return what is wrong then."""
+    def try_method(self, owner: type, name: str, raising: set[int], *, splice: bool) -> list[str]:
+        """Have calls of a method raise under load, by number; return what is wrong then."""
         load = Load(splice=splice)
         load.begin()
-        left = [call]
+        calls = raised = 0
 
         def fail() -> None:
-            left[0] -= 1
-            if not left[0]:
+            nonlocal calls, raised
+            calls += 1
+            if calls in raising:
+                raised += 1
                 raise Injected(name)
 
         undo = wrap(owner, name, fail)
@@ -462,7 +470,7 @@ class ContainmentTests(SynchronousTestCase):
         wrong = []
         load.go_on()
         broken = [pair for pair in load.pairs if not load.works(pair)]
-        if len(broken) > 1:
+        if len(broken) > raised:
             wrong.append(f"{len(broken)} pairs ended")
         load.wait(61.0)
         left_behind = [*load.stayers, *itertools.chain.from_iterable(broken)]
@@ -476,20 +484,21 @@ class ContainmentTests(SynchronousTestCase):
         wrong += load.left()
         logged, counted = len(self.flushLoggedErrors(Injected)), load.observer.errors
         # Our own calls of an uncounted method are contained and counted like any other.
-        least = 0 if name_of(owner, name) in UNCOUNTED else 1
-        if left[0] <= 0 and (logged != 1 or not least <= counted <= 1):
-            wrong.append(f"logged {logged}, counted {counted}")
+        least = 0 if name_of(owner, name) in UNCOUNTED else raised
+        if logged != raised or not least <= counted <= raised:
+            wrong.append(f"raised {raised}, logged {logged}, counted {counted}")
         others = self.flushLoggedErrors()
         wrong += [f"then {failure.value!r}" for failure in others]
         load.close()
         return wrong
 
     def check(self, owner: type, name: str, *, splice: bool) -> None:
-        """Have the first call of a method raise, then one in the middle, if the load reaches it."""
+        """Have the first call of a method raise, and one in the middle, if the load reaches it."""
         count = reached(splice=splice).get(name_of(owner, name), 0)
-        for call in sorted({1, count // 2 or 1}) if count else ():
-            wrong = self.try_method(owner, name, call, splice=splice)
-            self.assertEqual(wrong, [], f"call {call} of {count}")
+        if count:
+            raising = {1, count // 2 or 1}
+            wrong = self.try_method(owner, name, raising, splice=splice)
+            self.assertEqual(wrong, [], f"calls {sorted(raising)} of {count}")
 
     def test_splice(self) -> None:
         """The load calls most methods, where bytes go from socket to socket."""

@@ -65,7 +65,7 @@ class Tab:
             self._ask(f"{domain}.enable")
         if with_workers:
             self._ask(
-                "Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=True
+                "Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True
             )
         self.save_to(downloads)
 
@@ -167,9 +167,10 @@ class Tab:
         return base64.b64decode(shot["data"])
 
     def _follow(self, session: str) -> None:
-        """Hear what a worker of the page asks for and says."""
-        for domain in ("Network", "Runtime", "Log"):
-            command = {"id": 0, "method": f"{domain}.enable", "sessionId": session}
+        """Hear what a worker of the page asks for and says, from its beginning, for which it waits."""
+        enable = [f"{domain}.enable" for domain in ("Network", "Runtime", "Log")]
+        for method in (*enable, "Runtime.runIfWaitingForDebugger"):
+            command = {"id": 0, "method": method, "sessionId": session}
             self._connection.send(json.dumps(command))
 
     def _send(self, method: str, **parameters: Any) -> int:

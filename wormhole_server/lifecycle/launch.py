@@ -142,8 +142,8 @@ def report_start_errors(say: Callable[[str], None]) -> None:
 
 def tune_interpreter() -> None:
     """Tune Python for objects that live long, long messages, and threads that wait for the disk."""
-    # Objects that exist now live as long as the process: no collection has to look at them again.
-    gc.collect()
+    # Objects that exist now live as long as the process: no collection has to look at them again. To collect
+    # first would take a tenth of a second, and find next to nothing.
     gc.freeze()
     # An idle client is a few dozen objects without cycles, and looking at all of them at each collection
     # is expensive. Cycles come from exceptions and closed connections, and are rare.
