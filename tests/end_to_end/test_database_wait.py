@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.end_to_end.activation import Activated, Ear
-from tests.end_to_end.processes import SECONDS, Program
+from tests.end_to_end.processes import SECONDS, Program, until
 from tests.end_to_end.stores import StoppablePostgres, database
 
 
@@ -65,8 +65,8 @@ def test_waits(postgres: StoppablePostgres, ear: Ear) -> None:
         ]
         with socket.create_connection(("127.0.0.1", server.transit_port), SECONDS) as relay:
             assert relay.recv(1) == b""
+        until(lambda: "STATUS=Not ready, waiting up to " in str(ear.messages))
         waiting = [line for message in ear.messages for line in message]
-        assert any(line.startswith("STATUS=Not ready, waiting up to ") for line in waiting)
         # systemd allows the whole wait, however short its own limit is, and a migration after it.
         (extended,) = (line for line in waiting if line.startswith("EXTEND_TIMEOUT_USEC="))
         assert 700 < int(extended.partition("=")[2]) / 1e6 <= 720
