@@ -37,7 +37,7 @@ test-fast: $(VENV)/.dev
 
 test-system: $(VENV)/.dev
 	echo "Running the tests that need Debian's packages."
-	$(BIN)/python -m pytest --instafail -n 2 --dist loadfile tests/system --ignore tests/system/test_deb.py --ignore tests/system/web/test_large.py
+	$(BIN)/python -m pytest $(PARALLEL) tests/system --ignore tests/system/test_deb.py --ignore tests/system/web/test_large.py
 
 # Builds the package of `make deb`, and installs, upgrades and removes it in machines of its own: five minutes.
 test-deb: $(VENV)/.dev
