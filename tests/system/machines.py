@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.end_to_end.processes import Program, until
+from tests.end_to_end.processes import BIN, Program, until
 
 HERE = Path(__file__).parent
 SERVICE = "wormhole-server.service"
@@ -49,6 +49,12 @@ class Machine:
         )
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done
+
+    def wormhole(self, *arguments: str, cwd: Path) -> Program:
+        """The `wormhole` command of this machine, in the network of that one, with options for its server."""
+        server = ("--relay-url=ws://127.0.0.1:4000/v1", "--transit-helper=tcp:127.0.0.1:4001")
+        network = ("nsenter", "--target", self._leader, "--net")
+        return Program([*network, str(BIN / "wormhole"), *server, *arguments], cwd=cwd)
 
     def show(self, unit: str, name: str) -> str:
         """A property of a unit."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import until
+from tests.end_to_end.processes import Program, until
 from tests.project.markdown import ROOT
 from tests.system.machines import SERVICE, SETTINGS, SOCKETS, Machine, booted, unpacked
 
@@ -25,6 +26,7 @@ ln -sf /opt/wormhole-server/bin/wormhole-server /opt/wormhole-server/bin/wormhol
 cd /usr/local/src/wormhole-server/deploy/systemd
 cp wormhole-server.service wormhole-server.socket wormhole-server-transit.socket /etc/systemd/system/
 """
+_LARGE = 300_000_000
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,97 @@ def test_serves(machine: Machine) -> None:
     line = next(each for each in machine.journal().splitlines() if "Ready." in each)
     assert line.startswith("wormhole_server.")
     assert "Ready." not in machine.journal("--priority=warning")
+
+
+def test_killed(machine: Machine, tmp_path: Path) -> None:
+    """A server that crashes is started again; a sender that waits meanwhile is found by its receiver."""
+    with _sending(machine, tmp_path, "--text=still here") as (sender, code):
+        process = machine.show(SERVICE, "MainPID")
+        machine.run("systemctl", "kill", "--signal=KILL", SERVICE)
+        until(lambda: _started_again(machine, process))
+        _receive(machine, tmp_path, sender, code)
+
+
+def test_hangs(machine: Machine, tmp_path: Path) -> None:
+    """The watchdog ends a server that does not get on, and systemd starts another."""
+    drop_in = f"/run/systemd/system/{SERVICE}.d"
+    machine.run("mkdir", drop_in)
+    machine.run("sh", "-c", f"printf '[Service]\\nWatchdogSec=3s\\n' >{drop_in}/watchdog.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", SERVICE)
+    try:
+        with _sending(machine, tmp_path, "--text=still here") as (sender, code):
+            process = machine.show(SERVICE, "MainPID")
+            machine.run("systemctl", "kill", "--signal=STOP", SERVICE)
+            until(lambda: _started_again(machine, process))
+            assert "Watchdog timeout" in machine.run("journalctl", f"--unit={SERVICE}").stdout
+            _receive(machine, tmp_path, sender, code)
+    finally:
+        machine.run("rm", "-r", drop_in)
+        machine.run("systemctl", "daemon-reload")
+
+
+def test_restarted(machine: Machine, tmp_path: Path) -> None:
+    """A restart waits for a transfer under way, and keeps a sender who waits."""
+    with (tmp_path / "file.bin").open("wb") as file:
+        file.truncate(_LARGE)
+    with (
+        _sending(machine, tmp_path, "--text=still here") as (waiting, code),
+        _sending(machine, tmp_path, "--no-listen", "file.bin") as (moving, moving_code),
+    ):
+        process = machine.show(SERVICE, "MainPID")
+        here = tmp_path / "here"
+        here.mkdir()
+        receiver = machine.wormhole(
+            "receive", "--no-listen", "--accept-file", moving_code, cwd=here
+        )
+        try:
+            until(lambda: any(path.stat().st_size for path in here.iterdir()))
+            machine.run("systemctl", "restart", SERVICE)
+            assert machine.show(SERVICE, "MainPID") != process
+            assert receiver.finish() == 0, receiver.output
+            assert moving.finish() == 0, moving.output
+        finally:
+            receiver.end()
+        assert (here / "file.bin").stat().st_size == _LARGE
+        _receive(machine, tmp_path, waiting, code)
+
+
+def test_stopped(machine: Machine) -> None:
+    """A stop leaves the data and nothing else; then a client starts the server."""
+    machine.run("systemctl", "stop", SERVICE)
+    assert machine.show(SERVICE, "Result") == "success"
+    assert machine.run("pgrep", "-f", "wormhole-server run", check=False).stdout == ""
+    state = machine.run("find", "/var/lib/private/wormhole-server", "-printf", "%y %m %f\n").stdout
+    assert state.splitlines() == ["d 700 wormhole-server", "f 600 a.db"]
+    assert machine.run("find", "/run", "-name", "*wormhole-server*", "-type", "s").stdout == ""
+    assert machine.get("/readyz") == "200"
+    assert machine.show(SERVICE, "ActiveState") == "active"
+
+
+@contextmanager
+def _sending(machine: Machine, where: Path, *what: str) -> Iterator[tuple[Program, str]]:
+    """The real `wormhole` that sends something in the machine's network; with its code."""
+    sender = machine.wormhole("send", "--hide-progress", *what, cwd=where)
+    try:
+        yield sender, sender.wait_for(r"Wormhole code is: (\S+)")[1]
+    finally:
+        sender.end()
+
+
+def _receive(machine: Machine, where: Path, sender: Program, code: str) -> None:
+    receiver = machine.wormhole("receive", "--hide-progress", code, cwd=where)
+    try:
+        assert receiver.finish() == 0, receiver.output
+        assert sender.finish() == 0, sender.output
+    finally:
+        receiver.end()
+    assert "still here" in receiver.output
+
+
+def _started_again(machine: Machine, process: str) -> bool:
+    """Whether the server serves, as another process."""
+    return machine.show(SERVICE, "MainPID") != process and machine.get("/readyz") == "200"
 
 
 def test_refused_reload(machine: Machine) -> None:

@@ -160,6 +160,8 @@ class _PageProbe:
             return ", the same as installed here"
         if status is None or installed.fingerprint is None:
             return ", not compared with any here"
+        if status.get("version") is None:
+            return ", others than are installed here; the server does not show its version"
         if status.get("version") != installed.version:
             return f" of version {ascii(status.get('version'))[1:-1]}; {installed.version} is installed here"
         raise PageError(

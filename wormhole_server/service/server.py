@@ -193,6 +193,7 @@ class ServerService(SequentialService):
                 relay=self._relay,
                 metrics=metrics,
                 several_instances=self._rendezvous.shared,
+                version=VERSION if settings.show_version else None,
             ),
             settings.blur_usage,
             private=settings.path_prefix is not None,

@@ -63,7 +63,7 @@ class Server:
     """
 
     files: dict[str, bytes] = attrs.field(factory=lambda: dict(FILES))
-    version: str = "1.0"
+    version: str | None = "1.0"
     status: bool = True
     commands: bytes = b"<title>Magic Wormhole server</title>"
 
@@ -178,6 +178,8 @@ class PageProbeTests(SynchronousTestCase):
         """Files of another release, or with none here, are not compared with those that are installed."""
         self.installed = InstalledClient("1.1", "other")
         self.assertIn("of version 1.0; 1.1 is installed here", self.found())
+        self.server.version = None
+        self.assertIn("here; the server does not show its version", self.found())
         self.installed = InstalledClient("1.0", None)
         self.assertIn("not compared", self.found())
         self.server.status = False

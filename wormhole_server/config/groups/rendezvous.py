@@ -77,6 +77,11 @@ class ClientSettings:
         "is finer than blur-usage.",
         default=True,
     )
+    show_version: bool = setting(
+        kinds.SWITCH,
+        "Show the version of this program on /status and in /status.json. /metrics always has it.",
+        default=True,
+    )
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -32,8 +32,8 @@ class PagesSource(HomeSource, Protocol):
     """What the pages show; it is asked whenever a page is made."""
 
     @property
-    def version(self) -> str:
-        """The version of this program."""
+    def version(self) -> str | None:
+        """The version of this program; None: it is not shown."""
 
     @property
     def several_instances(self) -> bool:

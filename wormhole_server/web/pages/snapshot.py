@@ -41,6 +41,7 @@ class StatusSnapshot:
 
     :ivar time: seconds since the epoch.
     :ivar uptime_seconds: since this process started.
+    :ivar version: of this program; None: it is not shown.
     :ivar web_client: the fingerprint of the browser client; None: there is none.
     :ivar minutes: the last hour; None where usage records are blurred to more than a minute.
     :ivar hours: the last day; None where usage records are blurred to more than an hour.
@@ -51,7 +52,7 @@ class StatusSnapshot:
 
     time: float
     uptime_seconds: float
-    version: str
+    version: str | None
     web_client: str | None
     now: CurrentConnections
     minutes: TimeSeries | None

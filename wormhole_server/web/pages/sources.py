@@ -19,7 +19,6 @@ from transit_relay.relay import Relay
 from wormhole_server.metrics.history import Tally
 from wormhole_server.metrics.registry import Metrics
 from wormhole_server.usage.report.statistics import read_daily_tallies
-from wormhole_server.version import VERSION
 from wormhole_server.web.addresses import PublicAddresses, ServerAddresses
 from wormhole_server.web.pages.recent_days import DailyTallies, read_in_thread
 from wormhole_server.web.pages.snapshot import CurrentConnections
@@ -38,7 +37,7 @@ class LivePagesSource:
     relay: Relay
     metrics: Metrics
     several_instances: bool
-    version: str = VERSION
+    version: str | None
 
     def addresses(self, request: Request) -> ServerAddresses:
         host = request.getHeader(b"host")

@@ -15,10 +15,14 @@ from twisted.web.template import Element, Tag, renderer, tags
 from rendezvous.protocol.moods import Mood
 from wormhole_limits.bounds import Bound
 from wormhole_server.metrics.history import Tally, TimeSeries
-from wormhole_server.web.pages.charts import Chart, Layer
+from wormhole_server.web.pages.charts import Chart, Layer, count_axis, size_axis
 from wormhole_server.web.pages.formatting import OUTCOMES, duration, moment, number, share, size
 from wormhole_server.web.pages.rendering import template
 from wormhole_server.web.pages.snapshot import StatusSnapshot
+
+_HOUR = ("an hour ago", "30 minutes ago")
+_DAY = ("a day ago", "12 hours ago")
+_MONTH = ("30 days ago", "15 days ago")
 
 
 @attrs.frozen
@@ -27,13 +31,13 @@ class _Section:
     A time series and what to call it.
 
     :ivar step: the name of one of its steps.
-    :ivar oldest: the name of its beginning.
+    :ivar times: the names of its beginning and of its middle.
     """
 
     title: str
     source: str
     step: str
-    oldest: str
+    times: tuple[str, str]
     series: TimeSeries
 
 
@@ -49,9 +53,10 @@ class StatusView(Element):
 
     @renderer
     def lead(self, request: IRequest | None, tag: Tag) -> Tag:  # noqa: ARG002 - twisted.web.template's
+        version = self._snapshot.version
         return tag.fillSlots(
             uptime=duration(self._snapshot.uptime_seconds),
-            version=self._snapshot.version,
+            version=f", version {version}" if version is not None else "",
             moment=moment(self._snapshot.time),
         )
 
@@ -110,13 +115,13 @@ def _sections(snapshot: StatusSnapshot) -> Iterator[_Section]:
     everywhere = " of all instances" if snapshot.several_instances else ""
     if snapshot.minutes is not None:
         source = f"Per minute, counted {here}"
-        yield _Section("Last hour", source, "minute", "an hour ago", snapshot.minutes)
+        yield _Section("Last hour", source, "minute", _HOUR, snapshot.minutes)
     if snapshot.hours is not None:
         source = f"Per hour, counted {here}"
-        yield _Section("Last day", source, "hour", "a day ago", snapshot.hours)
+        yield _Section("Last day", source, "hour", _DAY, snapshot.hours)
     if snapshot.days is not None:
         source = f"Per day in UTC, from the usage records{everywhere}"
-        yield _Section("Last 30 days", source, "day", "30 days ago", snapshot.days)
+        yield _Section("Last 30 days", source, "day", _MONTH, snapshot.days)
 
 
 def _ended(total: Tally) -> str:
@@ -165,23 +170,28 @@ def _shown_count_of(mood: Mood) -> Callable[[Tally], str]:
 def _exchanges(section: _Section) -> Chart:
     series = section.series
     layers = [Layer(mood.value, _values(series, _count_of(mood))) for mood in OUTCOMES]
-    peak = _peak(section, lambda step: step.exchanges, number)
+    most = _most(series, lambda step: step.exchanges)
+    peak = _peak(section, most, number)
     label = f"Exchanges by outcome: {number(series.total.exchanges)} in total, {peak}"
-    return Chart("Exchanges", peak, label, section.oldest, layers)
+    return Chart("Exchanges", peak, label, section.times, count_axis(most, number), layers)
 
 
 def _relayed(section: _Section) -> Chart:
     series = section.series
     layers = [Layer("bytes", _values(series, lambda step: step.relayed))]
-    peak = _peak(section, lambda step: step.relayed, size)
+    most = _most(series, lambda step: step.relayed)
+    peak = _peak(section, most, size)
     label = f"Bytes relayed: {size(series.total.relayed)} in total, {peak}"
-    return Chart("Relayed", peak, label, section.oldest, layers)
+    return Chart("Relayed", peak, label, section.times, size_axis(most, size), layers)
 
 
 def _values(series: TimeSeries, value: Callable[[Tally], int]) -> list[float | None]:
     return [None if step is None else value(step) for step in series.steps]
 
 
-def _peak(section: _Section, value: Callable[[Tally], int], show: Callable[[int], str]) -> str:
-    most = max((value(step) for step in section.series.steps if step is not None), default=0)
+def _most(series: TimeSeries, value: Callable[[Tally], int]) -> int:
+    return max((value(step) for step in series.steps if step is not None), default=0)
+
+
+def _peak(section: _Section, most: int, show: Callable[[int], str]) -> str:
     return f"at most {show(most)} per {section.step}" if most else "none"

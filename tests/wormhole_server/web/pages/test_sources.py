@@ -53,6 +53,7 @@ class LivePagesSourceTests(DatabaseCase):
             relay=self.relay,
             metrics=self.metrics,
             several_instances=True,
+            version=VERSION,
         )
 
     def test_source(self) -> None:

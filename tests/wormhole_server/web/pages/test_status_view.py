@@ -42,6 +42,9 @@ class StatusViewTests(SynchronousTestCase):
             "5.0 GiB relayed",
             "at most 3 per minute",
             "an hour ago",
+            "30 minutes ago",
+            "8.0 GiB",  # the axis
+            "4.0 GiB",
         ):
             self.assertIn(figure, words)
 
@@ -63,6 +66,11 @@ class StatusViewTests(SynchronousTestCase):
         words = self.words(attrs.evolve(SNAPSHOT, minutes=None, hours=None, days=days))
         self.assertIn("Exchanges none", words)
         self.assertIn("Relayed none", words)
+
+    def test_no_version(self) -> None:
+        """A version that is not to be shown is not there, nor is a word for it."""
+        words = self.words(attrs.evolve(SNAPSHOT, version=None))
+        self.assertIn("Up for 1 minute 30 seconds. As of", words)
 
     def test_bounds(self) -> None:
         """A sentence says how often clients have met which bound, the most frequent one first."""
