@@ -46,6 +46,8 @@ _CLOSE_SECONDS: Final = 2.0
 _UNLIMITED: Final = 1 << 63
 _BYTES_OF_UNIT: Final = 512
 """To read as much from a socket, and to copy it, is a unit of work."""
+_READ_UNITS: Final = 8
+"""To read at all; it is counted where a read brings nothing that is whole."""
 
 
 @attrs.frozen
@@ -156,7 +158,7 @@ class RendezvousProtocol(WebSocketProtocol):
                     return False
                 self._handle(event)
         if client is not None:
-            self.factory.scheduler.spend(client.task, spent or 1)
+            self.factory.scheduler.spend(client.task, spent or _READ_UNITS)
             client.task.stalled = reader.ready and self._held
         return reader.ready and not self._held and self.state is not WebSocketState.CLOSED
 

@@ -145,10 +145,9 @@ class SqliteRunner:
             if tx.wrote or self._connection.total_changes != before:
                 if (lost := self._find_lost()) is not None:
                     self._connection.execute("ROLLBACK")
-                    self._worker.run(partial(self._save, lost), self._commit_failed)
-                    return False
-                commit = partial(self._commit, tx.checkpoint)
-                self._worker.run(commit, self._commit_failed)
+                    self._save(sqlite3.OperationalError(_GONE.format(name=lost)))
+                else:
+                    self._worker.run(partial(self._commit, tx.checkpoint), self._commit_failed)
                 return False
             # Nothing was written, so there is nothing to wait for.
             self._connection.execute("COMMIT")
@@ -158,12 +157,9 @@ class SqliteRunner:
         return True
 
     def _commit(self, checkpoint: bool) -> Callable[[], object]:
-        """Commit, in the worker's thread."""
+        """Commit, in the worker's thread, which competes for the interpreter behind every system call."""
         began = self._clock.seconds()
         self._connection.execute("COMMIT")
-        if (lost := self._find_lost()) is not None:
-            self._checkpoint()
-            raise OutcomeUnknown(_GONE.format(name=lost))
         seconds = self._clock.seconds() - began
         if checkpoint:
             self._checkpoint()
@@ -176,10 +172,14 @@ class SqliteRunner:
         self._checkpoint()
         return self._next
 
-    def _save(self, lost: str) -> NoReturn:
-        """Keep what was answered, now that nothing more can be written; in the worker's thread."""
-        self._checkpoint()
-        raise sqlite3.OperationalError(_GONE.format(name=lost))
+    def _save(self, error: Exception) -> None:
+        """Keep what was answered, and have the batch fail: nothing more can be written."""
+
+        def save() -> NoReturn:
+            self._checkpoint()
+            raise error
+
+        self._worker.run(save, self._commit_failed)
 
     def _checkpoint(self) -> None:
         """Write what is only in the log into the database file; both are open, wherever they are."""
@@ -190,6 +190,9 @@ class SqliteRunner:
             self._next()
 
     def _finish_commit(self, seconds: float, full: bool) -> None:
+        if (lost := self._find_lost()) is not None:
+            self._save(OutcomeUnknown(_GONE.format(name=lost)))
+            return
         self._done_with_first(seconds)
         self._full = full
         if self._logged and not full:
