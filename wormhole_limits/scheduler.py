@@ -314,8 +314,12 @@ class Scheduler:
         if not task.waiting:
             self._note(task.account)
             task.since = self._now
-            task.flooding_until = self._now + _FLOOD_SECONDS
+            self.flooded(task)
             self._wait(task)
+
+    def flooded(self, task: Task) -> None:
+        """For a while a task waits like those that have too much to do at once."""
+        task.flooding_until = self._now + _FLOOD_SECONDS
 
     def spend(self, task: Task, units: int) -> None:
         """Count work that was done for a task, with what is uncounted: one unit at least."""
@@ -474,7 +478,7 @@ class Scheduler:
             task.backlog = 0
             task.reported = False
         elif task.backlog > _FLOOD_UNITS:
-            task.flooding_until = self._now + _FLOOD_SECONDS
+            self.flooded(task)
         return more
 
     # The line.

@@ -48,6 +48,8 @@ _BYTES_OF_UNIT: Final = 512
 """To read as much from a socket, and to copy it, is a unit of work."""
 _READ_UNITS: Final = 8
 """To read at all; it is counted where a read brings nothing that is whole."""
+_BARREN_READS: Final = 3
+"""So many small reads in a row without anything whole are a flood: clients send messages in one piece."""
 
 
 @attrs.frozen
@@ -91,6 +93,7 @@ class RendezvousProtocol(WebSocketProtocol):
         self._serving = False
         self._read_bytes = self._last_read = 0
         self._messages = 0
+        self._barren = 0  # reads in a row
         self._outgoing: list[bytes] = []
 
     @property
@@ -158,7 +161,10 @@ class RendezvousProtocol(WebSocketProtocol):
                     return False
                 self._handle(event)
         if client is not None:
+            self._barren = 0 if spent else self._barren + 1
             self.factory.scheduler.spend(client.task, spent or _READ_UNITS)
+            if self._barren >= _BARREN_READS:
+                self.factory.scheduler.flooded(client.task)
             client.task.stalled = reader.ready and self._held
         return reader.ready and not self._held and self.state is not WebSocketState.CLOSED
 

@@ -201,6 +201,7 @@ class HandshakeTests(WebSocketCase):
         ping = json.dumps({"type": "ping", "ping": 1}).encode()
         for byte in self.handshake() + frame(TEXT, ping) + frame(BINARY, ping):
             protocol.dataReceived(bytes([byte]))
+        self.settle()
         _, _, rest = transport.value().partition(b"\r\n\r\n")
         types = [json.loads(payload)["type"] for _, payload in take_frames(rest)]
         self.assertEqual(types, ["welcome", "ack", "pong", "ack", "pong"])
@@ -551,6 +552,26 @@ class WorkTests(WebSocketCase):
         self.assertEqual(submitted, [0] * 20)
         self.assertEqual(len(take_frames(transport.value())), 1040)
         self.assertEqual(transport.producerState, "producing")
+
+    def test_byte_by_byte(self) -> None:
+        """Who sends a message in many small pieces waits like those that flood; two or three are no flood."""
+        scheduler, ping = self.server.scheduler, frame(TEXT, b'{"type":"ping","ping":1}')
+
+        def floods(size: int) -> bool:
+            protocol, transport = self.open()
+            client = protocol.client
+            assert client is not None
+            self.crowd()
+            for start in range(0, len(ping), size):
+                protocol.dataReceived(ping[start : start + size])
+            limited = scheduler.is_limited(client.task)
+            self.settle()
+            self.assertEqual([each["type"] for each in self.said(transport)], ["ack", "pong"])
+            return limited
+
+        self.assertEqual(
+            [floods(size) for size in (1, 6, 10, len(ping))], [True, True, False, False]
+        )
 
     def test_counts_as_heard(self) -> None:
         """A client that nothing is read from is not dropped for its silence."""
