@@ -24,6 +24,7 @@ from bench.abuse.honest import HonestJob, Steps
 from bench.abuse.nuisances import GROUPS, NUISANCES
 from bench.abuse.server import ServerUnderAttack
 from bench.common import (
+    BOUNDS_OUT_OF_REACH,
     ROOT,
     BenchError,
     cpu_seconds,
@@ -36,7 +37,7 @@ from bench.common import (
     scratch,
 )
 
-_HONEST = "127.0.0.3"
+_HONEST = [f"127.0.3.{number}" for number in range(1, 251)]
 _WARM_SECONDS = 1.0
 _AT_ONCE = 50
 _CROWDS: dict[str, Sequence[str]] = {
@@ -91,7 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="beside each nuisance (10)")
     parser.add_argument("--idle", type=float, default=5.0, help="beside nobody (5)")
-    parser.add_argument("--honest", default=_HONEST, help=f"address of honest clients ({_HONEST})")
+    parser.add_argument(
+        "--honest",
+        nargs="+",
+        default=_HONEST,
+        metavar="ADDRESS",
+        help=f"of honest clients ({_HONEST[0]} to {_HONEST[-1]})",
+    )
     parser.add_argument(
         "--theirs",
         action="store_true",
@@ -213,7 +220,7 @@ def _print_groups(results: Mapping[tuple[str, str], _Result], crowds: Sequence[s
 
 
 def _share(options: argparse.Namespace, directory: Path) -> None:
-    with server.running(directory / "sharing") as target:
+    with server.running(directory / "sharing", *BOUNDS_OUT_OF_REACH) as target:
         shared = sharing.measure(target, options.honest, _AT_ONCE, options.seconds)
     alone, beside = shared.one_alone, shared.one_beside
     rate_alone, rate_beside = alone.exchanges / alone.seconds, beside.exchanges / beside.seconds

@@ -7,8 +7,10 @@ with whoever is a nuisance, and the time of a server that does not run is not it
 """
 
 import gc
+import itertools
 import sys
 import time
+from functools import partial
 
 import msgspec
 
@@ -22,14 +24,15 @@ _PATIENCE_SECONDS = 60.0
 
 class HonestJob(msgspec.Struct, frozen=True):
     """
-    What to do: exchanges at `port`, from `source`, for so long.
+    What to do: exchanges at `port` for so long.
 
+    :ivar sources: one exchange from each, in turn: an address may create 20 nameplates a minute.
     :ivar pause_seconds: between two exchanges; whoever pairs a code has taken much longer.
     """
 
     port: int
     server_pid: int
-    source: str
+    sources: list[str]
     seconds: float
     pause_seconds: float = 0.05
 
@@ -115,12 +118,12 @@ def measure(job: HonestJob) -> Steps:
     """Run exchanges, one after the other."""
     loop, tally, steps = Loop(), Tally(), _Steps(job.server_pid)
 
-    def connect(loop: Loop, port: int, listener: Listener) -> Connection:
-        return _MeasuredConnection(steps, job.source, loop, port, listener)
-
     began = time.perf_counter()
     deadline = began + job.seconds
-    while time.perf_counter() < deadline:
+    for source in itertools.cycle(job.sources):
+        if time.perf_counter() >= deadline:
+            break
+        connect = partial(_MeasuredConnection, steps, source)
         ended: list[Exchange] = []
         exchange = Exchange(loop, job.port, tally, ended.append, connect=connect)
         if not loop.run(lambda ended=ended: bool(ended), _PATIENCE_SECONDS):  # type: ignore[misc]

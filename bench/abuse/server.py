@@ -60,9 +60,9 @@ def running_theirs(directory: Path, programs: Path) -> Iterator[ServerUnderAttac
 
 
 @contextlib.contextmanager
-def running(directory: Path) -> Iterator[ServerUnderAttack]:
+def running(directory: Path, *flags: str) -> Iterator[ServerUnderAttack]:
     """
-    Inside, a server runs with its default settings.
+    Inside, a server runs with its default settings, but for `flags`.
 
     :param directory: for its database; made here.
     """
@@ -75,6 +75,7 @@ def running(directory: Path) -> Iterator[ServerUnderAttack]:
         f"--transit=tcp:{relay}:interface=127.0.0.1",
         f"--metrics=tcp:{metrics}:interface=127.0.0.1",
         f"--database=sqlite:///{directory}/server.db",
+        *flags,
     ]
     with ServerProcess("ours", argv, web, directory / "log") as server:
         yield ServerUnderAttack(server.pid, directory, web, relay, metrics)

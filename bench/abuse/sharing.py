@@ -30,14 +30,16 @@ class Shared:
     one_beside: Steps
 
 
-def measure(server: ServerUnderAttack, source: str, concurrency: int, seconds: float) -> Shared:
+def measure(
+    server: ServerUnderAttack, sources: list[str], concurrency: int, seconds: float
+) -> Shared:
     """
     Measure each alone, and then both.
 
-    :param source: the address of the single client.
+    :param sources: the addresses of the single client.
     :param concurrency: exchanges at once of the other address.
     """
-    one = HonestJob(server.web, server.pid, source, seconds, pause_seconds=0.0)
+    one = HonestJob(server.web, server.pid, sources, seconds, pause_seconds=0.0)
     many = Job(
         port=server.web,
         server_pid=server.pid,
