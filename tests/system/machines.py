@@ -18,6 +18,7 @@ from tests.end_to_end.processes import BIN, Program, until
 HERE = Path(__file__).parent
 SERVICE = "wormhole-server.service"
 SOCKETS = ("wormhole-server.socket", "wormhole-server-transit.socket")
+TEXT = "--text=still here"
 SETTINGS = "/etc/wormhole-server.toml"
 # Longer than `SECONDS`: a whole system starts.
 _BOOT_SECONDS = 300.0
@@ -55,6 +56,25 @@ class Machine:
         server = ("--relay-url=ws://127.0.0.1:4000/v1", "--transit-helper=tcp:127.0.0.1:4001")
         network = ("nsenter", "--target", self._leader, "--net")
         return Program([*network, str(BIN / "wormhole"), *server, *arguments], cwd=cwd)
+
+    @contextmanager
+    def sending(self, where: Path, *what: str) -> Iterator[tuple[Program, str]]:
+        """Have `wormhole` send something, such as `TEXT`; with its code."""
+        sender = self.wormhole("send", "--hide-progress", *what, cwd=where)
+        try:
+            yield sender, sender.wait_for(r"Wormhole code is: (\S+)")[1]
+        finally:
+            sender.end()
+
+    def receive_text(self, where: Path, sender: Program, code: str) -> None:
+        """Have `wormhole` receive `TEXT`; both ends succeed."""
+        receiver = self.wormhole("receive", "--hide-progress", code, cwd=where)
+        try:
+            assert receiver.finish() == 0, receiver.output
+            assert sender.finish() == 0, sender.output
+        finally:
+            receiver.end()
+        assert TEXT.partition("=")[2] in receiver.output
 
     def show(self, unit: str, name: str) -> str:
         """A property of a unit."""

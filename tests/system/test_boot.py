@@ -7,15 +7,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import Program, until
+from tests.end_to_end.processes import until
 from tests.project.markdown import ROOT
-from tests.system.machines import SERVICE, SETTINGS, SOCKETS, Machine, booted, unpacked
+from tests.system.machines import SERVICE, SETTINGS, SOCKETS, TEXT, Machine, booted, unpacked
 
 # As docs/install-vps.md says.
 _INSTALL = """
@@ -69,11 +68,11 @@ def test_serves(machine: Machine) -> None:
 
 def test_killed(machine: Machine, tmp_path: Path) -> None:
     """A server that crashes is started again; a sender that waits meanwhile is found by its receiver."""
-    with _sending(machine, tmp_path, "--text=still here") as (sender, code):
+    with machine.sending(tmp_path, TEXT) as (sender, code):
         process = machine.show(SERVICE, "MainPID")
         machine.run("systemctl", "kill", "--signal=KILL", SERVICE)
         until(lambda: _started_again(machine, process))
-        _receive(machine, tmp_path, sender, code)
+        machine.receive_text(tmp_path, sender, code)
 
 
 def test_hangs(machine: Machine, tmp_path: Path) -> None:
@@ -84,12 +83,12 @@ def test_hangs(machine: Machine, tmp_path: Path) -> None:
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "restart", SERVICE)
     try:
-        with _sending(machine, tmp_path, "--text=still here") as (sender, code):
+        with machine.sending(tmp_path, TEXT) as (sender, code):
             process = machine.show(SERVICE, "MainPID")
             machine.run("systemctl", "kill", "--signal=STOP", SERVICE)
             until(lambda: _started_again(machine, process))
             assert "Watchdog timeout" in machine.run("journalctl", f"--unit={SERVICE}").stdout
-            _receive(machine, tmp_path, sender, code)
+            machine.receive_text(tmp_path, sender, code)
     finally:
         machine.run("rm", "-r", drop_in)
         machine.run("systemctl", "daemon-reload")
@@ -100,8 +99,8 @@ def test_restarted(machine: Machine, tmp_path: Path) -> None:
     with (tmp_path / "file.bin").open("wb") as file:
         file.truncate(_LARGE)
     with (
-        _sending(machine, tmp_path, "--text=still here") as (waiting, code),
-        _sending(machine, tmp_path, "--no-listen", "file.bin") as (moving, moving_code),
+        machine.sending(tmp_path, TEXT) as (waiting, code),
+        machine.sending(tmp_path, "--no-listen", "file.bin") as (moving, moving_code),
     ):
         process = machine.show(SERVICE, "MainPID")
         here = tmp_path / "here"
@@ -118,7 +117,7 @@ def test_restarted(machine: Machine, tmp_path: Path) -> None:
         finally:
             receiver.end()
         assert (here / "file.bin").stat().st_size == _LARGE
-        _receive(machine, tmp_path, waiting, code)
+        machine.receive_text(tmp_path, waiting, code)
 
 
 def test_stopped(machine: Machine) -> None:
@@ -131,26 +130,6 @@ def test_stopped(machine: Machine) -> None:
     assert machine.run("find", "/run", "-name", "*wormhole-server*", "-type", "s").stdout == ""
     assert machine.get("/readyz") == "200"
     assert machine.show(SERVICE, "ActiveState") == "active"
-
-
-@contextmanager
-def _sending(machine: Machine, where: Path, *what: str) -> Iterator[tuple[Program, str]]:
-    """The real `wormhole` that sends something in the machine's network; with its code."""
-    sender = machine.wormhole("send", "--hide-progress", *what, cwd=where)
-    try:
-        yield sender, sender.wait_for(r"Wormhole code is: (\S+)")[1]
-    finally:
-        sender.end()
-
-
-def _receive(machine: Machine, where: Path, sender: Program, code: str) -> None:
-    receiver = machine.wormhole("receive", "--hide-progress", code, cwd=where)
-    try:
-        assert receiver.finish() == 0, receiver.output
-        assert sender.finish() == 0, sender.output
-    finally:
-        receiver.end()
-    assert "still here" in receiver.output
 
 
 def _started_again(machine: Machine, process: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.project.markdown import ROOT
-from tests.system.machines import SERVICE, SETTINGS, SOCKETS, Machine, booted, unpacked
+from tests.system.machines import SERVICE, SETTINGS, SOCKETS, TEXT, Machine, booted, unpacked
 from tools.release_notes import version
 
 DATA = "/var/lib/private/wormhole-server"
@@ -120,13 +120,15 @@ def test_command_files(package: Path) -> None:
             assert f" ./usr/share/{place}\n" in listing
 
 
-def test_install(machine: Machine) -> None:
+def test_install(machine: Machine, tmp_path: Path) -> None:
     """Installed with one command, it serves: as its user, with its page, through systemd's sockets."""
     before = _files(machine)
     machine.run("dpkg", "--install", "/root/new.deb")
     assert set(_states(machine).values()) == {("active", "enabled")}
     assert machine.show(SERVICE, "StatusText") == "Serving."
     machine.run(*CHECK)
+    with machine.sending(tmp_path, TEXT) as (sender, code):
+        machine.receive_text(tmp_path, sender, code)
     assert machine.get("/") == "200"
     owner = machine.run("stat", "--format=%U", f"{DATA}/wormhole-server.db").stdout.strip()
     assert owner == "wormhole-server"
