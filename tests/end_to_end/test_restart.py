@@ -14,7 +14,7 @@ from tests.end_to_end.activation import Activated, Ear
 from tests.end_to_end.processes import Program, wormhole
 from tests.end_to_end.relay_peers import pair
 
-_BIG = 200_000_000
+_BIG = 100_000_000
 _SMALL = 100_000
 _SEND = ("send", "--no-listen", "--hide-progress")
 _RECEIVE = ("receive", "--no-listen", "--hide-progress", "--accept-file")

@@ -1,5 +1,5 @@
 """
-What `tests/end_to_end/test_instances.py` shows a few times, a hundred times.
+What `tests/end_to_end/test_instances.py` shows a few times, many times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.end_to_end.test_instances import kill_in_turn, stop_postgres_hard
 def test_many_kills(tmp_path: Path) -> None:
     """Two instances are killed in turn while their clients go to either."""
     with database("postgres", tmp_path) as url, serving(url) as one, serving(url) as other:
-        assert kill_in_turn([one, other], 40) > 400
+        assert kill_in_turn([one, other], 20) > 200
 
 
 def test_many_hard_stops() -> None:
