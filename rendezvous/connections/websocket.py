@@ -161,7 +161,7 @@ class RendezvousProtocol(WebSocketProtocol):
                     return False
                 self._handle(event)
         if client is not None:
-            self._barren = 0 if spent else self._barren + 1
+            self._barren = 0 if spent or reader.ready else self._barren + 1
             self.factory.scheduler.spend(client.task, spent or _READ_UNITS)
             if self._barren >= _BARREN_READS:
                 self.factory.scheduler.flooded(client.task)
