@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,25 @@ cd /usr/local/src/wormhole-server/deploy/systemd
 cp wormhole-server.service wormhole-server.socket wormhole-server-transit.socket /etc/systemd/system/
 """
 _LARGE = 300_000_000
+# Five hundred clients that send most of a message.
+_FILL = """
+import socket
+upgrade = (
+    b"GET /v1 HTTP/1.1\\r\\nHost: localhost\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n"
+)
+begun = b"\\x81\\xff" + (250_000).to_bytes(8, "big") + bytes(4) + b"x" * 240_000
+held = []
+try:
+    for _ in range(500):
+        held.append(socket.create_connection(("127.0.0.1", 4000), 30))
+        held[-1].sendall(upgrade)
+        if not held[-1].recv(1000):
+            raise ConnectionError
+        held[-1].sendall(begun)
+except ConnectionError:
+    print("the server is gone")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +97,27 @@ def test_killed(machine: Machine, tmp_path: Path) -> None:
 
 def test_hangs(machine: Machine, tmp_path: Path) -> None:
     """The watchdog ends a server that does not get on, and systemd starts another."""
-    drop_in = f"/run/systemd/system/{SERVICE}.d"
-    machine.run("mkdir", drop_in)
-    machine.run("sh", "-c", f"printf '[Service]\\nWatchdogSec=3s\\n' >{drop_in}/watchdog.conf")
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", SERVICE)
-    try:
-        with machine.sending(tmp_path, TEXT) as (sender, code):
-            process = machine.show(SERVICE, "MainPID")
-            machine.run("systemctl", "kill", "--signal=STOP", SERVICE)
-            until(lambda: _started_again(machine, process))
-            assert "Watchdog timeout" in machine.run("journalctl", f"--unit={SERVICE}").stdout
-            machine.receive_text(tmp_path, sender, code)
-    finally:
-        machine.run("rm", "-r", drop_in)
-        machine.run("systemctl", "daemon-reload")
+    with (
+        _restarted_with(machine, "WatchdogSec=3s"),
+        machine.sending(tmp_path, TEXT) as (sender, code),
+    ):
+        process = machine.show(SERVICE, "MainPID")
+        machine.run("systemctl", "kill", "--signal=STOP", SERVICE)
+        until(lambda: _started_again(machine, process))
+        assert "Watchdog timeout" in machine.run("journalctl", f"--unit={SERVICE}").stdout
+        machine.receive_text(tmp_path, sender, code)
+
+
+def test_memory(machine: Machine, tmp_path: Path) -> None:
+    """At MemoryMax the server is ended, which the machine survives, and started again."""
+    with (
+        _restarted_with(machine, "MemoryMax=110M"),
+        machine.sending(tmp_path, TEXT) as (sender, code),
+    ):
+        process = machine.show(SERVICE, "MainPID")
+        assert machine.run("python3", "-c", _FILL).stdout == "the server is gone\n"
+        until(lambda: _started_again(machine, process))
+        machine.receive_text(tmp_path, sender, code)
 
 
 def test_restarted(machine: Machine, tmp_path: Path) -> None:
@@ -130,6 +156,21 @@ def test_stopped(machine: Machine) -> None:
     assert machine.run("find", "/run", "-name", "*wormhole-server*", "-type", "s").stdout == ""
     assert machine.get("/readyz") == "200"
     assert machine.show(SERVICE, "ActiveState") == "active"
+
+
+@contextmanager
+def _restarted_with(machine: Machine, line: str) -> Iterator[None]:
+    """The service restarted with another line in its section, for the time of a test."""
+    drop_in = f"/run/systemd/system/{SERVICE}.d"
+    machine.run("mkdir", drop_in)
+    machine.run("sh", "-c", f"printf '[Service]\\n{line}\\n' >{drop_in}/test.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", SERVICE)
+    try:
+        yield
+    finally:
+        machine.run("rm", "-r", drop_in)
+        machine.run("systemctl", "daemon-reload")
 
 
 def _started_again(machine: Machine, process: str) -> bool:
