@@ -1,5 +1,5 @@
 """
-What `tests/end_to_end/test_instances.py` shows a few times, many times.
+What `tests/end_to_end/test_instances.py` shows with a few kills, with many.
 """
 
 from __future__ import annotations

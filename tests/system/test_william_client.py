@@ -14,10 +14,11 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.client_processes import Outcome, ours, run_together, servers
+from tests.ports import own_address
 
 WILLIAM = "wormhole-william"
 
-RELAY = ("127.0.0.3", 4001)
+RELAY = (own_address(), 4001)
 NO_RELAY = "--transit-helper=tcp:127.0.0.1:9"
 
 

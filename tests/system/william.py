@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.end_to_end.processes import Program, Server
+from tests.ports import own_address
 
-_RELAY: Final = "127.0.0.2"
+_RELAY: Final = own_address()
 # Where a server has its relay that the Go client uses: the public one's port.
 RELAY_FLAG: Final = f"--transit=tcp:4001:interface={_RELAY}"
 CODE: Final = r"(?m)(\d+-[a-z]+-[a-z]+)\s*$"
