@@ -15,6 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.client_processes import Outcome, ours, run_together, servers
 from tests.ports import own_address
+from tests.system.william import MAY_FAIL
+
+pytestmark = MAY_FAIL
 
 WILLIAM = "wormhole-william"
 
