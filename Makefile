@@ -17,7 +17,7 @@ INSTALL = PYTHONWARNINGS='ignore:Editable installation' $(BIN)/pip install --qui
 PARTS := pyproject.toml constraints.txt tools/build_backend.py tools/web_build.py \
 	$(shell find web \( -name node_modules -o -name build -o -name tests \) -prune -o -type f -print)
 
-# Programs that tests start a thousand times are compiled once, whatever the environment says.
+# Tests start the same programs again and again: they are compiled once, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
 .SILENT:

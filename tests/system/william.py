@@ -18,7 +18,7 @@ from tests.ports import own_address
 _RELAY: Final = own_address()
 # Where a server has its relay that the Go client uses: the public one's port.
 RELAY_FLAG: Final = f"--transit=tcp:4001:interface={_RELAY}"
-# With any other client its key exchange failed in 2 of some 330 transfers, as if the code were wrong.
+# Its key exchange with the Python `wormhole` failed in 1 of 334, as if the code were wrong.
 MAY_FAIL: Final = pytest.mark.flaky(reruns=2, only_rerun=["decrypt", "codes differ"])
 CODE: Final = r"(?m)(\d+-[a-z]+-[a-z]+)\s*$"
 
