@@ -4,6 +4,7 @@ What clients and load balancers hear of a server whose database takes nothing.
 
 from __future__ import annotations
 
+import time
 from urllib.error import HTTPError
 
 import pytest
@@ -42,3 +43,19 @@ def not_ready(server: Server) -> str:
     with pytest.raises(HTTPError, match="503") as error:
         server.get("/readyz")
     return str(error.value.read().decode())
+
+
+def wait_until_ready(server: Server, *, ready: bool = True) -> None:
+    """Ask `/readyz`, as a load balancer does, until it says so, or with `ready=False` that it is not."""
+    deadline = time.monotonic() + 30.0
+    while _is_ready(server) != ready:
+        assert time.monotonic() < deadline, server.output
+        time.sleep(0.05)
+
+
+def _is_ready(server: Server) -> bool:
+    try:
+        server.get("/readyz")
+    except HTTPError:
+        return False
+    return True

@@ -11,10 +11,10 @@ import pytest
 
 from tests.end_to_end.failover import PostgresPair
 from tests.end_to_end.processes import Server, serving
-from tests.end_to_end.refusals import not_ready
+from tests.end_to_end.refusals import not_ready, wait_until_ready
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.shared_mailbox import SharedMailboxes
-from tests.end_to_end.test_instances import MAILBOXES, wait_until_ready
+from tests.end_to_end.test_instances import MAILBOXES
 
 STORED = "SELECT count(*) FROM messages"
 # All instances have to connect again.

@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.end_to_end.processes import Server, serving, two_folders, wormhole
+from tests.end_to_end.refusals import wait_until_ready
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.shared_mailbox import SharedMailboxes
 from tests.end_to_end.stores import StoppablePostgres, database
@@ -79,19 +80,6 @@ def stop_postgres_hard(stops: int) -> int:
     finally:
         postgres.close()
     return total
-
-
-def wait_until_ready(server: Server) -> None:
-    """As a load balancer does."""
-    deadline = time.monotonic() + 30.0
-    while True:
-        try:
-            server.get("/readyz")
-        except HTTPError:
-            assert time.monotonic() < deadline, server.output
-            time.sleep(0.05)
-        else:
-            return
 
 
 def test_repeated_elsewhere(instances: list[Server]) -> None:

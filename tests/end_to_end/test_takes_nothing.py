@@ -15,10 +15,9 @@ import psycopg
 import pytest
 
 from tests.end_to_end.processes import BIN, LOOPBACK, Program, Server, serving
-from tests.end_to_end.refusals import not_ready, refused
+from tests.end_to_end.refusals import not_ready, refused, wait_until_ready
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import StoppablePostgres
-from tests.end_to_end.test_instances import wait_until_ready
 
 
 @contextmanager
@@ -95,6 +94,7 @@ def postgres() -> Iterator[StoppablePostgres]:
 
 
 def _read_only(postgres: StoppablePostgres, word: str) -> None:
+    """For every connection, those that exist too, as soon as the signal has reached them."""
     dsn = postgres.url.replace("+psycopg", "", 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = off")
@@ -128,8 +128,8 @@ def test_postgres_read_only_while_running(postgres: StoppablePostgres) -> None:
         session.ask("add", "message", phase="first", body="00")
         assert "ready" in server.get("/readyz")
         _read_only(postgres, "on")
+        wait_until_ready(server, ready=False)
         session.send("add", phase="last", body="01")
-        assert "not ready" in not_ready(server)
         _read_only(postgres, "off")
         assert session.next("message")["body"] == "01"
         wait_until_ready(server)

@@ -433,6 +433,7 @@ class MessageTests(WebSocketCase):
             protocol.dataReceived(wire[:cut])
             wire = wire[cut:]
         protocol.dataReceived(wire)
+        self.settle()
         pongs = [each["pong"] for each in self.said(transport) if each["type"] == "pong"]
         self.assertEqual(pongs, list(range(5)))
 
