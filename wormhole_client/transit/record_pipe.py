@@ -26,11 +26,14 @@ from wormhole_client.transit.handshake import (
     TransitHandshakeError,
 )
 from wormhole_client.transit.records import RecordError, RecordOpener, RecordSealer
+from wormhole_twisted.internals import read_at_most
 
 CLOSED: Final = "the connection was closed"
 LOST: Final = "the connection was lost"
 QUEUED_RECORDS: Final = 16  # kept while no call receives them; then the peer has to wait
+# From 128 KiB on, the C library has memory mapped anew each time, which costs more than the cipher.
 RECORD_BYTES: Final = 64 * 1024  # of a file in one record
+READ_BYTES: Final = 120 * 1024  # at a time, of what has arrived
 
 
 class FileSource(Protocol):
@@ -81,6 +84,7 @@ class RecordPipe(protocol.Protocol):
     # -- the handshake ----------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
+        read_at_most(self.transport, READ_BYTES)
         self.transport.write(self._handshake.start())
 
     def dataReceived(self, data: bytes) -> None:

@@ -8,12 +8,16 @@ import struct
 from typing import Final
 
 import attrs
+from nacl.bindings import (
+    crypto_secretbox_easy,
+    crypto_secretbox_NONCEBYTES,
+    crypto_secretbox_open_easy,
+)
 from nacl.exceptions import CryptoError
-from nacl.secret import SecretBox
 
 LENGTH: Final = struct.Struct(">L")
 LARGEST_RECORD: Final = 16 * 1024 * 1024  # bytes; bounds the memory that a peer can use here
-NONCE_SIZE: Final = SecretBox.NONCE_SIZE
+NONCE_SIZE: Final = crypto_secretbox_NONCEBYTES
 
 
 class RecordError(Exception):
@@ -31,8 +35,8 @@ class RecordSealer:
         """Make the next record."""
         nonce = self._count.to_bytes(NONCE_SIZE, "big")
         self._count += 1
-        box = SecretBox(self._key).encrypt(plaintext, nonce)
-        return LENGTH.pack(len(box)) + box
+        sealed = crypto_secretbox_easy(plaintext, nonce, self._key)
+        return b"".join((LENGTH.pack(NONCE_SIZE + len(sealed)), nonce, sealed))
 
 
 @attrs.define
@@ -52,22 +56,26 @@ class RecordOpener:
         """
         self._buffer += data
         records = []
-        while len(self._buffer) >= LENGTH.size:
-            (size,) = LENGTH.unpack_from(self._buffer)
-            if size > LARGEST_RECORD:
-                raise RecordError(f"a record of {size} bytes is too large")
-            end = LENGTH.size + size
-            if len(self._buffer) < end:
-                break
-            records.append(self._open(bytes(self._buffer[LENGTH.size : end])))
-            del self._buffer[:end]
+        start = 0
+        with memoryview(self._buffer) as view:
+            while len(view) - start >= LENGTH.size:
+                (size,) = LENGTH.unpack_from(view, start)
+                if size > LARGEST_RECORD:
+                    raise RecordError(f"a record of {size} bytes is too large")
+                end = start + LENGTH.size + size
+                if len(view) < end:
+                    break
+                records.append(self._open(view[start + LENGTH.size : end]))
+                start = end
+        del self._buffer[:start]
         return records
 
-    def _open(self, box: bytes) -> bytes:
-        if box[:NONCE_SIZE] != self._count.to_bytes(NONCE_SIZE, "big"):
+    def _open(self, box: memoryview) -> bytes:
+        nonce = bytes(box[:NONCE_SIZE])
+        if nonce != self._count.to_bytes(NONCE_SIZE, "big"):
             raise RecordError("a record is out of order")
         self._count += 1
         try:
-            return SecretBox(self._key).decrypt(box)
+            return crypto_secretbox_open_easy(bytes(box[NONCE_SIZE:]), nonce, self._key)
         except (CryptoError, ValueError) as cause:
             raise RecordError("a record does not decrypt") from cause

@@ -3,9 +3,10 @@
 import io
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,6 +14,7 @@ from wormhole_client.keys import TransitKeys
 from wormhole_client.transit.handshake import TransitHandshakeError
 from wormhole_client.transit.record_pipe import (
     QUEUED_RECORDS,
+    READ_BYTES,
     RECORD_BYTES,
     PipeClosedError,
     RecordPipe,
@@ -101,6 +103,12 @@ class HandshakeTests(SynchronousTestCase):
         waiting = ours.receive()
         ours.dataReceived(their_wire.value())
         self.assertEqual(self.successResultOf(waiting), b"polo")
+
+    def test_read_size(self) -> None:
+        """A TCP transport reads more at a time than Twisted has it read."""
+        transport = FileDescriptor(MemoryReactorClock())
+        RecordPipe(KEYS, sender=True, request=b"", via="here").makeConnection(transport)
+        self.assertEqual(transport.bufferSize, READ_BYTES)
 
     def test_wrong_peer(self) -> None:
         """A stranger is dropped at once."""
