@@ -124,10 +124,10 @@ def test_twice(running: Servers, here: Path) -> None:
         assert "Traceback" not in sender.output
 
 
-def test_while_packing(running: Servers, here: Path) -> None:
-    """A directory that is being packed is not packed to its end."""
+def test_while_listing(running: Servers, here: Path) -> None:
+    """A sender that lists a directory is stopped."""
     with terminal(ours("send", *running.options, str(here.parent))) as sender:
-        sender.wait_for("Packing")
+        sender.wait_for("Listing")
         sender.type(CTRL_C)
         assert sender.finish() == INTERRUPTED
 

@@ -141,7 +141,7 @@ async def _open_outgoing(reactor: Any, options: argparse.Namespace) -> Outgoing:
             messages.TextOffer(sys.stdin.read() if options.text == "-" else options.text)
         )
     if options.what.is_dir():
-        say(f"Packing {str(options.what)!r}")
+        say(f"Listing {str(options.what)!r}")
     return await open_path(reactor, options.what, ignore_unsendable=options.ignore_unsendable_files)
 
 

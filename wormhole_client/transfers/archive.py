@@ -1,21 +1,17 @@
 """
-Archives: directories as zip files, made and unpacked in bounded memory.
+Archives: the names of a peer's files, and its directories as zip files, unpacked in bounded memory.
 
 What a peer's zip contains is checked before a byte is written: nothing outside the target, no links, no
-more than was announced. The functions block, and are called in a thread.
+more than was announced. `unpack` blocks, and is called in a thread.
 """
 
 import math
-import os
 import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
-
-import attrs
 
 from wormhole_client.blocking import Stopped
 
@@ -43,19 +39,6 @@ class StoppedError(Exception):
     """The work was stopped before its end."""
 
 
-@attrs.frozen
-class Packed:
-    """
-    What went into a zip.
-
-    :ivar content: the size of all files together, in bytes.
-    :ivar files: how many there are.
-    """
-
-    content: int
-    files: int
-
-
 def safe_name(path: str) -> str:
     """
     Take the last part of the path that a peer gives its file or directory.
@@ -70,45 +53,6 @@ def safe_name(path: str) -> str:
             f"the other end names it {path!r}, which cannot be a name on this machine"
         )
     return name
-
-
-def pack(
-    directory: Path,
-    to: IO[bytes],
-    stopped: Stopped,
-    unsendable: Callable[[OSError], object] | None = None,
-) -> Packed:
-    """
-    Zip everything below a directory, with names relative to it.
-
-    Links to files are followed. Links to directories are not, since they could lead back. Only an empty
-    directory has an entry of its own: the Go client makes a file of each.
-
-    :param unsendable: is called with the error of each file or directory that cannot be read, which is
-        then left out; None: the first such error is raised.
-    :raises OSError: something cannot be read, or is neither a file nor a directory.
-    :raises StoppedError: it was stopped.
-    """
-    content = files = 0
-    refuse = unsendable or _raise
-    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
-        for path in _walk(directory, refuse):
-            name = path.relative_to(directory).as_posix()
-            if path.is_dir():
-                archive.write(path, name)
-                continue
-            try:
-                _check_sendable(path)
-                source = path.open("rb")
-            except OSError as error:
-                refuse(error)
-                continue
-            entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with source, archive.open(entry, "w") as sink:
-                content += _copy(source, sink, stopped)
-            files += 1
-    return Packed(content, files)
 
 
 def unpack(
@@ -159,35 +103,6 @@ def _copy(source: IO[bytes], sink: IO[bytes], stopped: Stopped, most: float = ma
             raise StoppedError
         sink.write(chunk)
     return copied
-
-
-def _walk(directory: Path, refuse: Callable[[OSError], object]) -> Iterator[Path]:
-    for folder, subfolders, names in os.walk(directory, onerror=refuse):
-        subfolders.sort()
-        here = Path(folder)
-        if (
-            not names
-            and here != directory
-            and all((here / each).is_symlink() for each in subfolders)
-        ):
-            yield here
-        for name in sorted(names):
-            yield here / name
-
-
-def _check_sendable(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise OSError(f"{path} is a link to {path.readlink()}, which does not exist") from None
-        raise
-    if not stat.S_ISREG(mode):
-        raise OSError(f"{path} is neither a file nor a directory")
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _is_name(part: str) -> bool:

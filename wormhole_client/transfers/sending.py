@@ -5,8 +5,8 @@ Owns the file that is read, and the order of the messages.
 """
 
 import hashlib
+import io
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Final
@@ -16,7 +16,6 @@ import attrs
 from wormhole_client.blocking import Stopped, run_blocking
 from wormhole_client.network.endpoints import Network
 from wormhole_client.transfers import messages
-from wormhole_client.transfers.archive import pack
 from wormhole_client.transfers.session import (
     IDLE_SECONDS,
     Confirm,
@@ -26,8 +25,9 @@ from wormhole_client.transfers.session import (
     TransferSession,
     TransferWatch,
 )
+from wormhole_client.transfers.zip_stream import ZipStream, list_entries, zip_size
 from wormhole_client.transit.hints import RelayHint
-from wormhole_client.transit.record_pipe import RecordPipe
+from wormhole_client.transit.record_pipe import RECORD_BYTES, RecordPipe
 from wormhole_client.wormhole import Wormhole
 
 # What the sender allows for between its last byte and the receiver's confirmation.
@@ -56,7 +56,7 @@ class Outgoing:
 
 async def open_path(reactor: Any, path: Path, *, ignore_unsendable: bool = False) -> Outgoing:
     """
-    Open a file, or zip a directory into a temporary file, in a thread.
+    Open a file, or list what is below a directory, in a thread.
 
     :param ignore_unsendable: leave out what cannot be read below a directory.
     :raises TransferError: it does not exist, or cannot be read.
@@ -71,14 +71,11 @@ def _open_path(path: Path, stopped: Stopped, ignore_unsendable: bool) -> Outgoin
         name = path.resolve().name or "directory"
         name.encode("utf-8")
         if path.is_dir():
-            # Outgoing.close closes it; it has no name, so nothing is left behind.
-            archive = tempfile.TemporaryFile()  # noqa: SIM115
-            packed = pack(path, archive, stopped, unsendable)
-            size = archive.seek(0, os.SEEK_END)
-            archive.seek(0)
+            entries = list_entries(path, stopped, unsendable)
+            sizes = [entry.info.file_size for entry in entries if not entry.info.is_dir()]
             return Outgoing(
-                messages.DirectoryOffer(name, size, packed.content, packed.files),
-                archive,
+                messages.DirectoryOffer(name, zip_size(entries), sum(sizes), len(sizes)),
+                io.BufferedReader(ZipStream(entries), RECORD_BYTES),
                 tuple(ignored),
             )
         if path.is_symlink() and not path.exists():

@@ -125,7 +125,7 @@ class TransferTests(SynchronousTestCase):
         for each in ended:
             self.assertIsNone(self.successResultOf(each))
         self.assertEqual((self.root / "here" / "folder" / "file").read_text(), "x")
-        for line in ("Packing", "through relay", "Receiving the directory 'folder' of 1 files"):
+        for line in ("Listing", "through relay", "Receiving the directory 'folder' of 1 files"):
             self.assertIn(line, self.err.getvalue())
 
     def test_asked(self) -> None:
