@@ -4,6 +4,7 @@ The entry point of `wormhole-client`, and of `python -m wormhole_client`.
 Owns what is said when the libraries of the extra are not installed. Imports the rest only when it runs.
 """
 
+import gc
 import sys
 from typing import Final
 
@@ -14,7 +15,11 @@ INTERRUPTED: Final = 130  # as shells report SIGINT
 def main() -> None:
     """Run the command of `sys.argv`. The console script."""
     try:
+        gc.disable()  # what is imported stays: looking through it takes a tenth of the import
         from wormhole_client.cli import main as run  # noqa: PLC0415 - may fail, see above
+
+        gc.enable()
+        run()
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in EXTRA:
             raise
@@ -23,7 +28,6 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    run()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from types import FrameType
 from typing import Any, Final
 
@@ -23,11 +24,8 @@ from twisted.internet.error import (
 from twisted.internet.task import react
 
 from wormhole_client.cancellation import until_done
-from wormhole_client.commands.check import check
-from wormhole_client.commands.load import load
 from wormhole_client.commands.options import parse_options
 from wormhole_client.commands.terminal import say
-from wormhole_client.commands.transfers import receive, send
 from wormhole_client.errors import LonelyError, ServerError, WormholeError
 from wormhole_client.network.tor import TorError
 from wormhole_client.network.websocket import HandshakeError
@@ -38,11 +36,12 @@ from wormhole_client.transit.transit import TransitError
 from wormhole_twisted.internals import run_timers_by_steady_clock
 
 Command = Callable[[Any, argparse.Namespace], Awaitable[None]]
-COMMANDS: Final[dict[str, Command]] = {
-    "check": check,
-    "load": load,
-    "receive": receive,
-    "send": send,
+# The module of each command in `commands`.
+MODULES: Final = {
+    "check": "check",
+    "load": "load",
+    "receive": "transfers",
+    "send": "transfers",
 }
 # Errors that are reported in one line. Any other is a fault of this package, and gets a traceback.
 EXPECTED: Final = (
@@ -72,6 +71,7 @@ INTERRUPTED: Final = 130  # as shells report SIGINT
 def main() -> None:
     """Run the command of `sys.argv`. The console script."""
     options = parse_options()
+    command = load_command(options.command)
 
     def run_command(reactor: Any) -> Deferred[None]:
         run_timers_by_steady_clock(reactor)
@@ -79,7 +79,7 @@ def main() -> None:
 
         def begin() -> None:
             end_at_second_interrupt()
-            start(reactor, options).chainDeferred(done)
+            start(reactor, command, options).chainDeferred(done)
 
         # Not before the reactor has set its handler of SIGINT.
         reactor.callLater(0, begin)
@@ -89,6 +89,13 @@ def main() -> None:
         react(run_command)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+
+
+def load_command(name: str) -> Command:
+    """Import a command alone: a transfer would wait for the import of the checks, too."""
+    module = import_module(f"wormhole_client.commands.{MODULES[name]}")
+    command: Command = getattr(module, name)
+    return command
 
 
 def end_at_second_interrupt() -> None:
@@ -108,13 +115,13 @@ def end_at_second_interrupt() -> None:
     signal.signal(signal.SIGINT, interrupt)
 
 
-def start(reactor: Any, options: argparse.Namespace) -> Deferred[None]:
+def start(reactor: Any, command: Command, options: argparse.Namespace) -> Deferred[None]:
     """
     Run a command; when the reactor stops, cancel it and wait until it has cleaned up.
 
     :return: fires when the command has ended.
     """
-    running = Deferred.fromCoroutine(run(reactor, options))
+    running = Deferred.fromCoroutine(run(reactor, command, options))
 
     def interrupt() -> Deferred[None]:
         cleaned_up: Deferred[None] = Deferred()
@@ -131,7 +138,7 @@ def _pass(result: Any, other: Deferred[None]) -> Any:
     return result
 
 
-async def run(reactor: Any, options: argparse.Namespace) -> None:
+async def run(reactor: Any, command: Command, options: argparse.Namespace) -> None:
     """
     Run a command to its end.
 
@@ -139,7 +146,7 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
     """
 
     async def run_command() -> None:
-        await COMMANDS[options.command](reactor, options)
+        await command(reactor, options)
 
     try:
         await until_done(run_command())

@@ -19,7 +19,7 @@ main()
 class InstallTests(SynchronousTestCase):
     def run_without(self, missing: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(missing=missing), "--version"],
+            [sys.executable, "-c", PROGRAM.format(missing=missing), "send", "--text=x"],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,

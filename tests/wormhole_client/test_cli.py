@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,10 +18,19 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_client import cli
+from wormhole_client.commands.options import _COMMANDS
 from wormhole_client.errors import LonelyError, ServerError, WrongPasswordError
 from wormhole_client.transfers.session import PeerError
 from wormhole_client.transit.race import NoConnectionError
 from wormhole_twisted.internals import SteadyClock
+
+
+class CommandTests(SynchronousTestCase):
+    def test_load(self) -> None:
+        """Each command of the command line is found."""
+        for name in _COMMANDS:
+            with self.subTest(name=name):
+                self.assertIs(type(cli.load_command(name)), FunctionType)
 
 
 class StatusTests(SynchronousTestCase):
@@ -29,10 +39,9 @@ class StatusTests(SynchronousTestCase):
             if error is not None:
                 raise error
 
-        self.patch(cli, "COMMANDS", {"send": command})
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
-            running = Deferred.fromCoroutine(cli.run(Clock(), argparse.Namespace(command="send")))
+            running = Deferred.fromCoroutine(cli.run(Clock(), command, argparse.Namespace()))
         if error is None:
             return self.successResultOf(running), said.getvalue()
         exit_ = self.failureResultOf(running, SystemExit).value
@@ -77,8 +86,7 @@ class StatusTests(SynchronousTestCase):
             finally:
                 await cleaning
 
-        self.patch(cli, "COMMANDS", {"send": command})
-        running = cli.start(reactor, argparse.Namespace(command="send"))
+        running = cli.start(reactor, command, argparse.Namespace())
         [(interrupt, _, __)] = reactor.triggers["before"]["shutdown"]
         stopping = interrupt()
         self.assertNoResult(stopping)
@@ -95,10 +103,9 @@ class StatusTests(SynchronousTestCase):
                 async def command(_: Any, __: argparse.Namespace, error: Exception = error) -> None:
                     await Deferred[None](lambda waiting: waiting.errback(error))
 
-                self.patch(cli, "COMMANDS", {"send": command})
                 said = io.StringIO()
                 with contextlib.redirect_stderr(said):
-                    running = cli.start(reactor, argparse.Namespace(command="send"))
+                    running = cli.start(reactor, command, argparse.Namespace())
                     [(interrupt, _, __)] = reactor.triggers["before"]["shutdown"]
                     interrupt()
                 self.assertEqual(self.failureResultOf(running, SystemExit).value.code, 130)
@@ -141,7 +148,7 @@ class MainTests(SynchronousTestCase):
             self.successResultOf(done)
 
         self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
-        self.patch(cli, "COMMANDS", {"send": command})
+        self.patch(cli, "load_command", lambda _: command)
         self.patch(cli, "react", react)
         self.patch(sys, "argv", ["wormhole-client", "send", "--text=hello"])
         cli.main()

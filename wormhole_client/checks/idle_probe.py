@@ -15,10 +15,9 @@ from twisted.python.failure import Failure
 from wormhole_client.checks.connection_probes import ProbeTarget
 from wormhole_client.checks.relay_probe import join_at_relay
 from wormhole_client.machines.server_messages import PongMessage, decode_message, encode_command
-from wormhole_client.network.websocket import PING_SECONDS, WebSocketConnection, open_websocket
+from wormhole_client.network.websocket import WebSocketConnection, open_websocket
 from wormhole_client.transit.hints import RelayHint
 
-LONGEST_IDLE: Final = PING_SECONDS  # seconds; then the client's own pings break the silence
 CUT_WHEN_USED: Final = "the connection was cut when it was used again"
 
 
@@ -30,7 +29,7 @@ async def keep_still(target: ProbeTarget, seconds: float) -> None:
     """
     Open a WebSocket connection, send nothing for some seconds, and let the server answer a ping.
 
-    :param seconds: at most `LONGEST_IDLE`.
+    :param seconds: at most `PING_SECONDS`; then the client's own pings break the silence.
     :raises IdleCutError: the connection did not live so long, or the ping was not answered.
     :raises Exception: as `read_welcome`, if the connection cannot be opened.
     """

@@ -15,10 +15,10 @@ from typing import Any, Final, NoReturn
 
 from twisted.internet.endpoints import serverFromString
 
-from wormhole_client.checks.idle_probe import LONGEST_IDLE
 from wormhole_client.codes import DEFAULT_WORDS, ZERO_CODE, Code
 from wormhole_client.errors import BadCodeError
 from wormhole_client.network.endpoints import WebSocketAddress
+from wormhole_client.network.websocket import PING_SECONDS
 from wormhole_client.transfers.messages import APPID
 from wormhole_client.transit.hints import RelayHint, parse_helper
 
@@ -62,8 +62,8 @@ def parse_count(text: str) -> int:
 
 
 def parse_idle(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:9]) > LONGEST_IDLE:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {LONGEST_IDLE}")
+    if not text.isascii() or not text.isdigit() or int(text[:9]) > PING_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {PING_SECONDS}")
     return int(text[:9])
 
 
@@ -197,8 +197,8 @@ def _check(command: argparse.ArgumentParser) -> None:
     add("--transit-websocket", type=parse_relay, metavar="URL", help=websocket)
     size = "bytes to send through the relay (default: %(default)s)"
     add("--size", type=parse_count, default=4 * 2**20, metavar="BYTES", help=size)
-    idle = f"how long two connections keep still, 0 to {LONGEST_IDLE} (default: %(default)s)"
-    add("--idle", type=parse_idle, default=LONGEST_IDLE, metavar="SECONDS", help=idle)
+    idle = f"how long two connections keep still, 0 to {PING_SECONDS} (default: %(default)s)"
+    add("--idle", type=parse_idle, default=PING_SECONDS, metavar="SECONDS", help=idle)
     add("--json", action="store_true", help="print the report as JSON")
     repeat = "repeat the check until stopped, and serve metrics"
     add("--watch", type=parse_count, metavar="SECONDS", help=repeat)

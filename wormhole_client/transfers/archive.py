@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from wormhole_client.blocking import Stopped
 
-CHUNK: Final = 256 * 1024  # bytes in memory at a time
+CHUNK: Final = 64 * 1024  # bytes in memory at a time
 NAME_BYTES: Final = 255  # what file systems take
 DEEPEST: Final = 100  # directories inside each other; Python removes a tree recursively
 SPARE_DIRECTORIES: Final = 1000  # the announcement does not count directories, so they are bounded
