@@ -73,6 +73,12 @@ class ConnectionManager(Protocol):
 class ConnectionPair(Protocol):
     """What a connection needs of the pair that it belongs to."""
 
+    def buddy(self, connection: "Connection") -> "Connection":
+        """The other connection."""
+
+    def release(self) -> None:
+        """Relay no more, and leave both connections as they are."""
+
     def part(self, leaver: "Connection") -> None:
         """Close the other connection as well, unless that is done already."""
 
@@ -105,6 +111,7 @@ class Connection:
     A transport passes each piece of what it reads to `receive`, and never an empty one; `receive` may raise,
     and then the transport calls `handle_exception`. All other methods contain their exceptions themselves.
 
+    :param age: seconds since it connected, to another relay that has handed it over.
     :ivar pair: set by the pair that it belongs to.
     """
 
@@ -121,9 +128,11 @@ class Connection:
         "transport",
     )
 
-    def __init__(self, manager: ConnectionManager, transport: RelayTransport) -> None:
+    def __init__(
+        self, manager: ConnectionManager, transport: RelayTransport, age: float = 0.0
+    ) -> None:
         self.transport = transport
-        self.session = Session(transport.kind, manager.clock.seconds())
+        self.session = Session(transport.kind, manager.clock.seconds() - age)
         self.receive: Callable[[bytes], None] = self._feed_handshake
         self.pair: ConnectionPair | None = None
         self._manager = manager
@@ -132,7 +141,21 @@ class Connection:
         self._deadline = 0.0
         self._droppable = 0
         self._timer: IDelayedCall = manager.clock.callLater(
-            manager.limits.handshake_seconds, self.close, Cause.TIME_OVER
+            max(0.0, manager.limits.handshake_seconds - age), self.close, Cause.TIME_OVER
+        )
+
+    @property
+    def begun(self) -> bytes:
+        """What its peer has sent of a handshake that is not complete."""
+        return b"" if self._handshake is None else self._handshake.begun
+
+    @property
+    def can_be_handed_over(self) -> bool:
+        """Whether another relay can go on with it."""
+        return (
+            self.session.state is not ConnectionState.CLOSING
+            and self.transport.can_be_handed_over
+            and (self.pair is None or self.pair.buddy(self).transport.can_be_handed_over)
         )
 
     # Called by the transport.
@@ -183,20 +206,38 @@ class Connection:
 
     # Called by the manager, the pair and the link.
 
-    def wait(self) -> None:
-        """Wait for the buddy: no connection with the token waits."""
+    def wait(self, waited: float = 0.0) -> None:
+        """
+        Wait for the buddy: no connection with the token waits.
+
+        :param waited: seconds that it has waited in another relay.
+        """
+        self._handshake = None
         self.session.wait()
         self.receive = self._receive_too_early
-        self._set_timer(self._manager.limits.wait_seconds, self.close, Cause.TIME_OVER)
+        seconds = max(0.0, self._manager.limits.wait_seconds - waited)
+        self._set_timer(seconds, self.close, Cause.TIME_OVER)
         self._manager.state_changed(self, ConnectionState.HANDSHAKE, ConnectionState.WAITING)
 
     def join(self) -> None:
-        """Send the peer its ok: the connection has a buddy, and the pair limits its time from here on."""
-        before = self.session.state
-        self.session.pair(self._manager.clock.seconds())
-        self._cancel_timer()
+        """Send the peer its ok: the connection has a buddy."""
+        self.rejoin(0.0)
         self.transport.write(b"ok\n")
+
+    def rejoin(self, seconds: float) -> None:
+        """The connection has had a buddy for so many seconds; the pair limits its time from here on."""
+        before = self.session.state
+        self._handshake = None
+        self.session.pair(self._manager.clock.seconds() - seconds)
+        self._cancel_timer()
         self._manager.state_changed(self, before, ConnectionState.PAIRED)
+
+    def release(self) -> None:
+        """Forget the transport, which goes on elsewhere; nothing is recorded here."""
+        self._gone = True
+        self._cancel_timer()
+        self._manager.state_changed(self, self.session.state, None)
+        self._manager.remove(self)
 
     @contained
     def close(self, cause: Cause) -> None:

@@ -70,6 +70,11 @@ class Handshake:
     def __init__(self) -> None:
         self._held = b""
 
+    @property
+    def begun(self) -> bytes:
+        """The bytes so far."""
+        return self._held
+
     def feed(self, data: bytes) -> Request | NeedMore | HandshakeRefusal:
         """
         Parse the next bytes.

@@ -41,6 +41,10 @@ class Meter:
         if self.total - self._reported >= _BATCH:
             self.report()
 
+    def restore(self, byte_count: int) -> None:
+        """Begin with bytes that another relay has counted and reported."""
+        self.total = self._reported = byte_count
+
     def report(self) -> None:
         """Report what has not been reported."""
         unreported = self.total - self._reported
@@ -76,6 +80,9 @@ class Link(Protocol):
 
     def start(self) -> None:
         """Begin. Each transport has been given the ok for its peer, and may not have sent it yet."""
+
+    def release(self) -> None:
+        """Take no more from either buddy: what was taken is in the kernel, or in a transport."""
 
     def finish(self) -> None:
         """

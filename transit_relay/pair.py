@@ -12,7 +12,7 @@ from typing import Final
 from transit_relay.connection import Connection, ConnectionManager
 from transit_relay.link import Link, LinkFactory, Meter
 from transit_relay.observer import PairRecord, notify
-from transit_relay.session import Cause
+from transit_relay.session import Cause, HandedConnection
 from wormhole_twisted.timer import RepeatingTimer
 
 _CHECK_SECONDS: Final = 30.0
@@ -68,11 +68,35 @@ class Pair:
             connection.pair = self
         for connection in buddies:
             connection.join()
-        self._link = make_link(self._first, self._forth, self._second, self._back)
-        observer = self._manager.observer
-        notify(observer, observer.linked, self._link.kind)
-        self._timer.startService()
-        self._link.start()
+        self._begin(make_link)
+
+    def resume(
+        self, make_link: LinkFactory, first: HandedConnection, second: HandedConnection
+    ) -> None:
+        """Go on with what another relay has begun."""
+        for connection, meter, handed in (
+            (self._first, self._forth, first),
+            (self._second, self._back, second),
+        ):
+            connection.pair = self
+            meter.restore(handed.byte_count)
+            self._manager.traffic.add(connection.transport.block, handed.byte_count)
+            connection.rejoin(handed.paired)
+        self._begin(make_link)
+
+    def release(self) -> None:
+        """Relay no more, and leave both connections as they are: they go on elsewhere."""
+        if self._parted:
+            return
+        self._parted = True
+        self._timer.stopService()
+        if self._link is not None:
+            self._link.release()
+        self._report()
+
+    def buddy(self, connection: Connection) -> Connection:
+        """The other connection."""
+        return self._second if connection is self._first else self._first
 
     def part(self, leaver: Connection) -> None:
         """
@@ -85,7 +109,7 @@ class Pair:
         self._parted = True
         self._ended_at = self._manager.clock.seconds()
         self._timer.stopService()
-        (self._second if leaver is self._first else self._first).close(Cause.BUDDY_LEFT)
+        self.buddy(leaver).close(Cause.BUDDY_LEFT)
         try:
             if self._link is not None:
                 self._link.finish()
@@ -110,6 +134,13 @@ class Pair:
             total_seconds=self._ended_at - started,
             bytes=self._forth.total + self._back.total,
         )
+
+    def _begin(self, make_link: LinkFactory) -> None:
+        self._link = make_link(self._first, self._forth, self._second, self._back)
+        observer = self._manager.observer
+        notify(observer, observer.linked, self._link.kind)
+        self._timer.startService()
+        self._link.start()
 
     def _report_relayed(self, block: int, byte_count: int) -> None:
         self._manager.traffic.add(block, byte_count)

@@ -54,6 +54,13 @@ class Pairing(Generic[C]):
         """How many connections of an address wait."""
         return self._counts.get(address, 0)
 
+    def request_of(self, connection: C) -> Request | None:
+        """What a connection that waits has asked for; None: it does not wait."""
+        if connection not in self._tokens:
+            return None
+        token, _ = self._tokens[connection]
+        return Request(token, self._queues[token].side)
+
     def match_or_wait(self, connection: C, request: Request, address: int) -> Match[C] | None:
         """
         Find the buddy of a new connection.

@@ -6,11 +6,11 @@ the links. Knows no sockets: adapters pass their transports to `Relay.add_connec
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, ITransport
 
 from transit_relay.connection import Connection
 from transit_relay.handshake import Request
@@ -19,7 +19,7 @@ from transit_relay.observer import ConnectionState, RelayObserver, log, notify
 from transit_relay.pair import Pair
 from transit_relay.pairing import Pairing
 from transit_relay.rates import RateLimiter
-from transit_relay.session import Cause, RelayLimits
+from transit_relay.session import Cause, HandedConnection, RelayLimits
 from transit_relay.traffic import MonthlyTraffic
 from transit_relay.transport import RelayTransport
 from wormhole_limits.bounds import Bound, BoundObserver, contained_bounds
@@ -70,6 +70,7 @@ class Relay:
         self._pairing: Pairing[Connection] = Pairing()
         self._connections: dict[Connection, None] = {}
         self._stopping = False
+        self._handing_over = False
         self._when_empty: list[Deferred[None]] = []
 
     @property
@@ -78,6 +79,17 @@ class Relay:
         counts = Counter(connection.session.state for connection in self._connections)
         return ConnectionCounts(**{state.value: counts[state] for state in ConnectionState})
 
+    @property
+    def ending_pairs(self) -> int:
+        """How many pairs no other relay will go on with."""
+        return (
+            sum(
+                each.session.state is ConnectionState.PAIRED and self._ends_here(each)
+                for each in self._connections
+            )
+            // 2
+        )
+
     def add_connection(self, transport: RelayTransport) -> Connection:
         """
         Serve a new peer.
@@ -85,14 +97,81 @@ class Relay:
         :return: what `transport` reports to.
         """
         connection = Connection(self, transport)
-        self._connections[connection] = None
-        try:
-            self.state_changed(connection, None, ConnectionState.HANDSHAKE)
-        except Exception:
-            connection.handle_exception()
-        if self._stopping:
+        self._add(connection)
+        if self._stopping and self._ends_here(connection):
             connection.close(Cause.SHUTDOWN)
         return connection
+
+    def adopt(self, handed: HandedConnection, transport: RelayTransport) -> Connection:
+        """
+        Go on with a peer that another relay has handed over; `reunite` gives it its buddy back.
+
+        :return: what `transport` reports to.
+        """
+        connection = Connection(self, transport, handed.age)
+        self._add(connection)
+        try:
+            if handed.begun:
+                connection.receive(handed.begun)
+            elif handed.request is not None:
+                self._match_or_wait(connection, handed.request, handed.age)
+        except Exception:
+            connection.handle_exception()
+        return connection
+
+    def reunite(
+        self, connections: Sequence[Connection | None], handed: Sequence[HandedConnection]
+    ) -> None:
+        """
+        Make the pairs that another relay has handed over.
+
+        :param connections: in the places that they had there; None: lost on the way.
+        """
+        for connection, each in zip(connections, handed, strict=True):
+            if connection is None or each.buddy is None or connection.pair is not None:
+                continue
+            buddy = connections[each.buddy]
+            try:
+                if buddy is None:
+                    connection.rejoin(each.paired)
+                    connection.close(Cause.BUDDY_LEFT)
+                else:
+                    Pair(self, connection, buddy).resume(self._make_link, each, handed[each.buddy])
+            except Exception:
+                connection.handle_exception()
+
+    def begin_handover(self) -> None:
+        """Keep what another relay can go on with from ending here, until `hand_over`."""
+        self._handing_over = True
+
+    def hand_over(self) -> list[tuple[ITransport, HandedConnection]]:
+        """
+        Forget all connections that another relay can go on with.
+
+        :return: these, the first of two buddies before the second. Nothing reads their transports any more.
+        """
+        self.begin_handover()
+        now = self.clock.seconds()
+        moving = [each for each in self._connections if not self._ends_here(each)]
+        places = {connection: place for place, connection in enumerate(moving)}
+        handed = []
+        for connection in moving:
+            pair, session = connection.pair, connection.session
+            described = HandedConnection(
+                age=now - session.started,
+                begun=connection.begun,
+                request=self._pairing.request_of(connection),
+                buddy=None if pair is None else places[pair.buddy(connection)],
+                paired=0.0 if session.paired_at is None else now - session.paired_at,
+                byte_count=0 if pair is None else pair.byte_count(connection),
+            )
+            handed.append((connection.transport.transport, described))
+        for connection in moving:
+            if connection.pair is not None:
+                connection.pair.release()
+        for connection in moving:
+            connection.release()
+        return handed
 
     def drain(self) -> Deferred[None]:
         """
@@ -116,7 +195,8 @@ class Relay:
         """As `close_all`, but wait for no peer: what the kernel does not hold yet is dropped."""
         done = self.close_all()
         for connection in list(self._connections):
-            connection.transport.abort()
+            if self._ends_here(connection):
+                connection.transport.abort()
         return done
 
     def handle_exception(self) -> None:
@@ -135,23 +215,7 @@ class Relay:
         if self._is_used_up(block):
             self._refuse(connection, Cause.USED_UP, Bound.RELAY_BYTES)
             return
-        match = self._pairing.match_or_wait(connection, request, block)
-        if match is None:
-            most = limits.waiting_per_address
-            if block and most is not None and self._pairing.count(block) > most:
-                self._refuse(connection, Cause.TOO_MANY, Bound.RELAY_WAITING)
-            else:
-                connection.wait()
-            return
-        try:
-            for redundant in match.redundant:
-                redundant.close(Cause.REDUNDANT)
-            first, second = sorted((match.buddy, connection), key=lambda one: one.session.started)
-            Pair(self, first, second).start(self._make_link)
-        except Exception:
-            if match.buddy.pair is None:
-                match.buddy.close(Cause.FAILED)  # it waits no longer, and nothing else closes it
-            raise
+        self._match_or_wait(connection, request)
 
     def state_changed(
         self, connection: Connection, before: ConnectionState | None, after: ConnectionState | None
@@ -168,6 +232,32 @@ class Relay:
         del self._connections[connection]
         self._fire_if_empty()
 
+    def _add(self, connection: Connection) -> None:
+        self._connections[connection] = None
+        try:
+            self.state_changed(connection, None, ConnectionState.HANDSHAKE)
+        except Exception:
+            connection.handle_exception()
+
+    def _match_or_wait(self, connection: Connection, request: Request, waited: float = 0.0) -> None:
+        block, most = connection.transport.block, self.limits.waiting_per_address
+        match = self._pairing.match_or_wait(connection, request, block)
+        if match is None:
+            if block and most is not None and self._pairing.count(block) > most:
+                self._refuse(connection, Cause.TOO_MANY, Bound.RELAY_WAITING)
+            else:
+                connection.wait(waited)
+            return
+        try:
+            for redundant in match.redundant:
+                redundant.close(Cause.REDUNDANT)
+            first, second = sorted((match.buddy, connection), key=lambda one: one.session.started)
+            Pair(self, first, second).start(self._make_link)
+        except Exception:
+            if match.buddy.pair is None:
+                match.buddy.close(Cause.FAILED)  # it waits no longer, and nothing else closes it
+            raise
+
     def _is_used_up(self, block: int) -> bool:
         most, most_of_address = self.limits.month_bytes, self.limits.month_bytes_per_address
         return (most is not None and self.traffic.total >= most) or (
@@ -183,13 +273,17 @@ class Relay:
         done: Deferred[None] = Deferred()
         self._when_empty.append(done)
         for connection in list(self._connections):
-            if connection.session.state in states:
+            if connection.session.state in states and self._ends_here(connection):
                 connection.close(Cause.SHUTDOWN)
         self._fire_if_empty()
         return done
 
+    def _ends_here(self, connection: Connection) -> bool:
+        """Whether no other relay will go on with it."""
+        return not (self._handing_over and connection.can_be_handed_over)
+
     def _fire_if_empty(self) -> None:
-        if not self._connections:
+        if self._when_empty and not any(map(self._ends_here, self._connections)):
             waiting, self._when_empty = self._when_empty, []
             for done in waiting:
                 done.callback(None)

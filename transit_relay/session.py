@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from transit_relay.handshake import HandshakeRefusal
+from transit_relay.handshake import HandshakeRefusal, Request
 from transit_relay.observer import (
     ConnectionKind,
     ConnectionRecord,
@@ -151,6 +151,33 @@ _CLOSING_TEXTS: Final = {
 """What a peer without a buddy is sent when its connection is closed; nothing for all other causes."""
 
 
+@attrs.frozen
+class HandedConnection:
+    """
+    A connection on its way from one relay to the next, which gets its socket as well.
+
+    The two have clocks of their own: seconds are counted back from the moment of the handover.
+    """
+
+    age: float
+    """Seconds since it connected."""
+
+    begun: bytes = b""
+    """What its peer has sent of the handshake, as long as that is not complete."""
+
+    request: Request | None = None
+    """What its peer has asked for, if it waits for its buddy."""
+
+    buddy: int | None = None
+    """The place of its buddy, if it has one, among the connections that are handed over together."""
+
+    paired: float = 0.0
+    """Seconds since it had its buddy."""
+
+    byte_count: int = 0
+    """Relayed from it to its buddy."""
+
+
 class OutOfOrderError(Exception):
     """The relay took a step that the connection's state does not allow: a fault in the relay."""
 
@@ -161,15 +188,16 @@ class Session:
     The state of one connection.
 
     :ivar started: seconds of the steady clock, as is every `now`.
+    :ivar paired_at: when it had its buddy.
     :ivar cause: why the connection is being closed; None until it is.
     """
 
     kind: ConnectionKind
     started: float
     state: ConnectionState = ConnectionState.HANDSHAKE
+    paired_at: float | None = None
     cause: Cause | None = None
     _mood: RelayMood = RelayMood.EMPTY
-    _paired_at: float | None = None
 
     def wait(self) -> None:
         """
@@ -186,7 +214,7 @@ class Session:
         :raises OutOfOrderError: it has one, or is being closed.
         """
         self._enter(ConnectionState.PAIRED)
-        self._paired_at = now
+        self.paired_at = now
 
     def close(self, cause: Cause) -> bytes | None:
         """
@@ -221,7 +249,7 @@ class Session:
             kind=self.kind,
             mood=self._mood,
             started=today - total_seconds,
-            waiting_seconds=None if self._paired_at is None else self._paired_at - self.started,
+            waiting_seconds=None if self.paired_at is None else self.paired_at - self.started,
             total_seconds=total_seconds,
             bytes=byte_count,
             pair=pair,

@@ -21,6 +21,7 @@ from transit_relay.relay import Relay
 from transit_relay.session import Cause
 from transit_relay.transport import (
     IStreamTransport,
+    RelayTransport,
     configure_socket,
     has_delivered,
     has_ended,
@@ -35,6 +36,8 @@ class TransitProtocol(Protocol):
     """
     One peer on a stream; a `transit_relay.transport.RelayTransport`.
 
+    :param add: adds the peer to the relay; see `Relay.add_connection`, which is the default.
+
     A half-close ends the connection like any other close. The protocol asks to be told of it in order to send
     what is still on its way to a peer that has closed its own direction only.
     """
@@ -44,8 +47,14 @@ class TransitProtocol(Protocol):
     credit: Final = None
     transport: IStreamTransport
 
-    def __init__(self, relay: Relay, block: int) -> None:
+    def __init__(
+        self,
+        relay: Relay,
+        block: int,
+        add: Callable[[RelayTransport], Connection] | None = None,
+    ) -> None:
         self.block = block
+        self._add = add or relay.add_connection
         self.paused = False
         self.congested = False
         self.write: Callable[[bytes], None] = _discard
@@ -61,7 +70,7 @@ class TransitProtocol(Protocol):
         self.write = self.transport.write
         try:
             configure_socket(self.transport, self._relay.limits)
-            self._connection: Connection = self._relay.add_connection(self)
+            self._connection: Connection = self._add(self)
         except Exception:
             self._relay.handle_exception()
             replace_protocol(self.transport, Protocol())  # there is no connection to report to
@@ -92,6 +101,11 @@ class TransitProtocol(Protocol):
         self._connection.transport_lost()
 
     # Called by the relay.
+
+    @property
+    def can_be_handed_over(self) -> bool:
+        """See `RelayTransport.can_be_handed_over`."""
+        return descriptor_of(self.transport) is not None
 
     def descriptor(self) -> Descriptor | None:
         """See `RelayTransport.descriptor`."""

@@ -101,6 +101,14 @@ class RelayTransport(Protocol):
         A link sends no more. Its `send` is for bytes that are read already.
         """
 
+    @property
+    def can_be_handed_over(self) -> bool:
+        """Whether another process can go on with its socket: nothing in between has a state of its own."""
+
+    @property
+    def transport(self) -> ITransport:
+        """What Twisted knows the peer by."""
+
     paused: bool
     """Whether it was told to stop reading."""
 

@@ -87,6 +87,7 @@ class TransitWebSocket(WebSocketProtocol):
     """One peer on a WebSocket; a `transit_relay.transport.RelayTransport`."""
 
     kind: Final = ConnectionKind.WEBSOCKET
+    can_be_handed_over: Final = False
     transport: IStreamTransport
 
     def __init__(

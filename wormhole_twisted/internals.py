@@ -7,6 +7,7 @@ into Twisted.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -101,6 +102,12 @@ class ConnectionLostHook:
             self.connection_lost()
         finally:
             transport.connectionLost(*reason)
+
+
+def lost_hook(transport: ITransport) -> ConnectionLostHook | None:
+    """Return the hook of a transport, or of the one below TLS; None: it has none."""
+    hook = getattr(getattr(_innermost(transport), "connectionLost", None), "__self__", None)
+    return hook if isinstance(hook, ConnectionLostHook) else None
 
 
 class ReadHook:
@@ -219,6 +226,41 @@ def close_now(transport: ITransport) -> None:
     the reactor does when it finds the peer gone.
     """
     _innermost(transport).connectionLost(Failure(ConnectionDone()))
+
+
+def take_socket(transport: Connection) -> tuple[socket.socket, bytes]:
+    """
+    Take the socket from a TCP transport, for another process to go on with.
+
+    The transport is dead from here on, and its protocol is told of nothing. Twisted has no way to lose a
+    connection without closing it, which would shut the socket down for the other process as well.
+
+    :return: the socket, still connected, and what the transport holds for the peer.
+    """
+    hook = read_hook(transport)
+    if hook is not None:
+        hook.end()
+    vars(transport).pop("connectionLost", None)
+    transport.stopReading()
+    transport.stopWriting()
+    transport.connected = 0
+    waiting: list[bytes] = transport._tempDataBuffer  # noqa: SLF001
+    unsent = b"".join([transport.dataBuffer[transport.offset :], *waiting])
+    return transport.socket, unsent
+
+
+def listening_socket(port: IListeningPort) -> socket.socket | None:
+    """Return the socket of a TCP port; None for a port of another kind."""
+    return port.socket if isinstance(port, Port) else None
+
+
+def leave_open(port: IListeningPort) -> None:
+    """
+    Let a port be closed without an end to its socket, with which another process goes on.
+
+    Twisted shuts down the socket of a port that it has opened itself.
+    """
+    port._shouldShutdown = False  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def replace_logger(port: IListeningPort, observer: ILogObserver) -> None:

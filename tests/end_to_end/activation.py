@@ -4,6 +4,7 @@ What systemd does for a service: it holds the listening sockets, and hears how t
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -25,11 +26,16 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Ear:
-    """A notify socket, and all messages that it received."""
+    """
+    A notify socket, all messages that it received, and the descriptors that it was given to keep.
+
+    :ivar kept: with their names.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.messages: list[list[str]] = []
+        self.kept: list[tuple[str, int]] = []
         self._news = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
@@ -52,12 +58,30 @@ class Ear:
         self._socket.sendto(b"", str(self.path))
         self._thread.join()
         self._socket.close()
+        for _, descriptor in self.kept:
+            os.close(descriptor)
 
     def _listen(self) -> None:
-        while message := self._socket.recv(4096):
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(self._socket, 4096, 10)
+            if not message:
+                return
             with self._news:
-                self.messages.append(message.decode().split("\n"))
+                assignments = message.decode().split("\n")
+                self.messages.append(assignments)
+                self._keep(assignments, descriptors)
                 self._news.notify_all()
+
+    def _keep(self, assignments: list[str], descriptors: list[int]) -> None:
+        names = [each.partition("=")[2] for each in assignments if each.startswith("FDNAME=")]
+        if "FDSTORE=1" in assignments:
+            self.kept += [(names[0], each) for each in descriptors]
+            return
+        if "FDSTOREREMOVE=1" in assignments:
+            descriptors += [each for name, each in self.kept if name in names]
+            self.kept = [each for each in self.kept if each[0] not in names]
+        for each in descriptors:  # those of a BARRIER=1 too
+            os.close(each)
 
 
 class Activated(Server):
@@ -72,15 +96,16 @@ class Activated(Server):
         self._starts = 0
 
     def descriptors(self) -> list[int]:
-        """The descriptors of the sockets."""
-        return [each.fileno() for each in self.sockets]
+        """The descriptors of the sockets, and those that were kept."""
+        return [*(each.fileno() for each in self.sockets), *(each for _, each in self.ear.kept)]
 
     def command_line(self) -> list[str]:
         """The command that starts it."""
         descriptors = ",".join(map(str, self.descriptors()))
+        names = ":".join([*_NAMES, *(name for name, _ in self.ear.kept)])
         endpoints = [f"--{name}=systemd:domain=INET:name={name}" for name in _NAMES]
         return [
-            *(sys.executable, "-c", _LAUNCHER, descriptors, ":".join(_NAMES)),
+            *(sys.executable, "-c", _LAUNCHER, descriptors, names),
             *(str(BIN / "wormhole-server"), "run"),
             *endpoints,
             "--metrics=tcp:0:interface=127.0.0.1",
@@ -106,6 +131,14 @@ class Activated(Server):
         assert self.program is not None
         self.program.process.send_signal(signal.SIGTERM)
         self.ear.wait_for("STOPPING=1", self._starts)
+
+    def restart(self) -> None:
+        """As `systemctl restart` does with the unit."""
+        assert self.program is not None
+        self.program.process.send_signal(signal.SIGUSR2)
+        self.begin_to_stop()
+        assert self.has_stopped() == 0
+        self.start()
 
     def has_stopped(self) -> int:
         """Wait until it has ended; returns its exit status."""

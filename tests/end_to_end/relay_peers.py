@@ -5,6 +5,7 @@ A pair in the relay that does what a test says, when it says so.
 from __future__ import annotations
 
 import socket
+import ssl
 
 from tests.end_to_end.processes import SECONDS
 
@@ -12,8 +13,10 @@ from tests.end_to_end.processes import SECONDS
 class Peer:
     """One end, on a blocking socket."""
 
-    def __init__(self, port: int, token: str, side: str) -> None:
+    def __init__(self, port: int, token: str, side: str, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), SECONDS)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket)
         self.send(f"please relay {token * 64} for side {side * 16}\n".encode())
 
     def send(self, data: bytes) -> None:

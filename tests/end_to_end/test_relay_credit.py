@@ -53,7 +53,7 @@ class CreditTests(SocketCase):
     def is_watched(self) -> bool:
         """Whether the reactor looks for what the sender sends, or for room for more."""
         transports = [one.transport for one in self.relay._connections]
-        stopped = {one.transport for one in transports if one.paused}  # type: ignore[attr-defined]
+        stopped = {one.transport for one in transports if one.paused}
         watched = {*reactor.getReaders(), *reactor.getWriters()}
         return len(stopped) != 1 or not stopped.isdisjoint(watched)
 

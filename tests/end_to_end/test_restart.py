@@ -5,17 +5,20 @@ A restart that nobody notices: systemd's part is played by the test, the clients
 from __future__ import annotations
 
 import hashlib
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.activation import Activated, Ear
-from tests.end_to_end.processes import Program, wormhole
-from tests.end_to_end.relay_peers import pair
+from tests.end_to_end.processes import SECONDS, Program, wormhole
+from tests.end_to_end.relay_peers import Peer, pair
 
 _BIG = 100_000_000
 _SMALL = 100_000
+_RESTARTS = 3
 _SEND = ("send", "--no-listen", "--hide-progress")
 _RECEIVE = ("receive", "--no-listen", "--hide-progress", "--accept-file")
 
@@ -122,6 +125,43 @@ def test_nothing_is_lost(server: Activated, tmp_path: Path) -> None:
     finally:
         for each in transfers:
             each.end()
+
+
+def test_handed_over(server: Activated, tmp_path: Path) -> None:
+    """
+    systemd keeps the relay's connections from one process to the next: a transfer, a pair that says nothing,
+    a client that waits, and one that has sent half of its handshake. None is cut, and none is waited for.
+    """
+    transfer = Transfer(server, tmp_path, "running", _BIG)
+    try:
+        transfer.code()
+        one, other = pair(server.transit_port, "b")
+        waiting = Peer(server.transit_port, "c", "1")
+        begun = socket.create_connection(("127.0.0.1", server.transit_port), SECONDS)
+        begun.sendall(b"please relay " + b"d" * 30)
+        transfer.receive()
+        while server.metrics()["wormhole_relay_bytes_total"] < 1_000_000:
+            pass
+        for turn in range(_RESTARTS):
+            server.restart()
+            assert not server.ear.kept
+            message = b"after restart %d" % turn
+            one.send(message)
+            other.expect(message)
+        begun.sendall(b"d" * 34 + b" for side " + b"1" * 16 + b"\n")
+        for token in "cd":
+            buddy = Peer(server.transit_port, token, "2")
+            buddy.expect(b"ok\n")
+        waiting.expect(b"ok\n")
+        transfer.assert_arrived()
+        counts = [
+            re.findall(rf"{word} over: (\d+) ", server.output) for word in ("Handed", "Taken")
+        ]
+        assert counts[0] == counts[1]
+        assert counts[0][0] == "6"
+        assert "Traceback" not in server.output
+    finally:
+        transfer.end()
 
 
 def test_what_systemd_hears(tmp_path: Path, ear: Ear) -> None:

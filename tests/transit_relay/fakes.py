@@ -12,8 +12,10 @@ from twisted.internet.interfaces import (
     IPullProducer,
     IPushProducer,
     IReactorTime,
+    ITransport,
 )
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -137,6 +139,8 @@ class FakeRelayTransport:
         self.block = 0
         self.framing: WebSocketFraming | None = None
         self.credit: Credit | None = None
+        self.can_be_handed_over = True
+        self.transport: ITransport = StringTransport()
         self.socket: Descriptor | None = None
         self.paused = False
         self.congested = False

@@ -1,8 +1,18 @@
 """The relay: which connections it pairs, what it counts, and how it stops."""
 
 import attrs
+from twisted.internet.task import Clock
 
-from tests.transit_relay.fakes import DAY_AHEAD, LIMITS, ConnectionCase, handshake
+from tests.transit_relay.fakes import (
+    DAY_AHEAD,
+    LIMITS,
+    ConnectionCase,
+    FakeObserver,
+    FakeRelayTransport,
+    handshake,
+    make_relay,
+)
+from transit_relay.connection import Connection
 from transit_relay.observer import ConnectionKind, ConnectionState, LinkKind, RelayMood
 from transit_relay.relay import ConnectionCounts
 from transit_relay.session import Cause
@@ -244,6 +254,125 @@ class DrainTests(ConnectionCase):
         other.transport_lost()
         self.successResultOf(drained)
         self.successResultOf(closed)
+
+
+class HandoverTests(ConnectionCase):
+    """`Relay.hand_over`, and `adopt` and `reunite` of the relay after it."""
+
+    def setUp(self) -> None:
+        """A second relay, with a clock of its own."""
+        super().setUp()
+        self.later = Clock()
+        self.later.advance(7_000.0)
+        self.next_observer = FakeObserver()
+        self.next = make_relay(
+            self.later, self.next_observer, attrs.evolve(LIMITS, known_only=True)
+        )
+
+    def hand_over(self, *lost: int) -> list[tuple[FakeRelayTransport, Connection]]:
+        """All connections, in the next relay; some are lost on the way."""
+        handed = [each for _, each in self.relay.hand_over()]
+        self.assert_nothing_left()
+        peers = []
+        for each in handed:
+            transport = FakeRelayTransport()
+            peers.append((transport, self.next.adopt(each, transport)))
+        self.next.reunite(
+            [None if place in lost else peer[1] for place, peer in enumerate(peers)], handed
+        )
+        return peers
+
+    def test_pair(self) -> None:
+        """A pair goes on, and is sent no second ok; its record has the times and the bytes of both relays."""
+        self.relay.begin_handover()
+        self.clock.advance(1.0)
+        _, first = self.connect(handshake(0))
+        self.clock.advance(2.0)
+        self.connect(handshake(1))
+        self.clock.advance(4.0)
+        first.receive(b"12345")
+        (one_transport, one), (other_transport, other) = self.hand_over()
+        self.assertEqual(self.observer.byte_counts, [5])
+        self.assertEqual(
+            self.observer.states[-1], (ConnectionKind.TCP, ConnectionState.PAIRED, None)
+        )
+        one.receive(b"678")
+        other.receive(b"90")
+        self.assertEqual((one_transport.sent, other_transport.sent), (b"90", b"678"))
+        self.later.advance(8.0)
+        one.transport_lost()
+        other.transport_lost()
+        first_record, _ = self.next_observer.records
+        assert first_record.pair is not None
+        self.assertEqual((first_record.bytes, first_record.waiting_seconds), (8, 2.0))
+        self.assertEqual(first_record.mood, RelayMood.HAPPY)
+        self.assertEqual((first_record.pair.bytes, first_record.pair.total_seconds), (10, 14.0))
+        self.assertEqual(sum(self.next_observer.byte_counts), 5)
+        self.assertEqual(self.observer.records, [])
+        self.assertEqual(self.next.traffic.total, 10)
+
+    def test_waiting(self) -> None:
+        """One that waits is paired in the next relay, known there or not; its time goes on."""
+        self.relay.begin_handover()
+        self.connect(handshake(0))
+        self.connect(handshake(0, b"1" * 64))
+        self.clock.advance(LIMITS.wait_seconds - 5.0)
+        (one, _), (other, _) = self.hand_over()
+        self.next.limits = LIMITS
+        buddy = FakeRelayTransport()
+        self.next.add_connection(buddy).receive(handshake(1))
+        self.assertEqual((one.sent, buddy.sent), (b"ok\n", b"ok\n"))
+        self.later.advance(5.0)
+        self.assertEqual((one.finished, other.finished), (None, Cause.TIME_OVER))
+
+    def test_begun(self) -> None:
+        """A handshake goes on where it was, and its time too."""
+        self.relay.begin_handover()
+        self.connect(handshake(0)[:20])
+        self.connect()
+        self.clock.advance(LIMITS.handshake_seconds - 5.0)
+        (_, begun), (silent, _) = self.hand_over()
+        self.next.limits = LIMITS
+        begun.receive(handshake(0)[20:])
+        self.assertEqual(begun.session.state, ConnectionState.WAITING)
+        self.later.advance(5.0)
+        self.assertEqual(silent.finished, Cause.TIME_OVER)
+
+    def test_lost_on_the_way(self) -> None:
+        """One whose buddy did not arrive is closed as if that had left."""
+        self.relay.begin_handover()
+        self.connect(handshake(0))
+        self.connect(handshake(1))
+        _, (transport, connection) = self.hand_over(0)
+        self.assertEqual(transport.finished, Cause.BUDDY_LEFT)
+        connection.transport_lost()
+        self.assertEqual(self.next_observer.moods, [RelayMood.JILTED])
+
+    def test_what_ends_here(self) -> None:
+        """What is closing, or has an end that cannot be handed over, is drained and closed as ever."""
+        fixed, one = self.connect(handshake(0))
+        fixed.can_be_handed_over = False
+        _, other = self.connect(handshake(1))
+        alone, waiting = self.connect(handshake(0, b"1" * 64))
+        alone.can_be_handed_over = False
+        moving, _ = self.connect(handshake(0, b"2" * 64))
+        leaving, gone = self.connect(handshake(0, b"3" * 64))
+        gone.peer_left()
+        self.relay.begin_handover()
+        done = self.relay.drain()
+        self.assertEqual(self.relay.ending_pairs, 1)
+        self.assertEqual((alone.finished, moving.finished), (Cause.SHUTDOWN, None))
+        newcomer, _ = self.connect(handshake(1, b"2" * 64))
+        self.assertEqual((moving.sent, newcomer.sent), (b"ok\n", b"ok\n"))
+        for connection in (waiting, gone, one):
+            self.assertNoResult(done)
+            connection.transport_lost()
+        other.transport_lost()
+        self.assertIsNone(self.successResultOf(done))
+        self.relay.abort_all()
+        self.assertEqual((moving.aborted, leaving.aborted), (False, False))
+        self.assertEqual([each.buddy for _, each in self.relay.hand_over()], [1, 0])
+        self.assert_nothing_left()
 
 
 class LastRecordTests(ConnectionCase):

@@ -36,7 +36,10 @@ from wormhole_twisted.internals import (
     is_aborting,
     is_bare_tcp,
     is_tcp,
+    leave_open,
     limit_accepts,
+    listening_socket,
+    lost_hook,
     protocol_of,
     read_at_most,
     read_freely,
@@ -46,6 +49,7 @@ from wormhole_twisted.internals import (
     replace_protocol,
     run_timers_by_steady_clock,
     stop_reading_with,
+    take_socket,
     take_unread,
     tcp_below,
     unsent_bytes,
@@ -481,6 +485,68 @@ class NotingHook(ReadHook):
             self.hold()
         else:
             self.read_now()
+
+
+class TakeSocketTests(TcpCase):
+    """`take_socket`."""
+
+    def test_taken(self) -> None:
+        """The socket goes on, with what was not sent; neither reactor nor protocol hears of it again."""
+        lost: list[str] = []
+
+        class Hook(ConnectionLostHook):
+            def connection_lost(self) -> None:
+                lost.append("connection")
+
+        hook = Hook(cast(Any, self.transport))
+        self.assertIs(lost_hook(cast(Any, self.transport)), hook)
+        reading = NotingHook(self.transport)
+        self.transport.startReading()
+        self.peer.sendall(b"unread")
+        self.transport.doRead()
+        self.assertTrue(reading.held)
+        self.transport.write(b"first")
+        self.transport.write(b", second")
+        handle, unsent = take_socket(self.transport)
+        self.assertEqual(unsent, b"first, second")
+        self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
+        self.assertIsNone(lost_hook(cast(Any, self.transport)))
+        self.assertEqual((lost, self.protocol.received, self.protocol.reason), ([], b"", None))
+        self.assertEqual(handle.recv(10), b"unread")
+        handle.sendall(unsent)
+        self.assertEqual(self.peer.recv(20), b"first, second")
+
+    def test_partly_sent(self) -> None:
+        """What was sent already is not sent again."""
+        self.transport.dataBuffer, self.transport.offset = b"sent, not", 4
+        self.transport._tempDataBuffer = [b" yet"]
+        self.assertEqual(take_socket(self.transport)[1], b", not yet")
+
+    def test_no_hook(self) -> None:
+        """A transport without a hook has none."""
+        self.assertIsNone(lost_hook(cast(Any, self.transport)))
+
+
+class LeaveOpenTests(SynchronousTestCase):
+    def test_left_open(self) -> None:
+        """Another process can accept at a port that was closed here; without, it could not."""
+        for leave in (True, False):
+            reactor = SelectReactor()
+            self.addCleanup(reactor.disconnectAll)
+            port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
+            handle = listening_socket(port)
+            assert handle is not None
+            with closing(socket.socket(fileno=os.dup(handle.fileno()))) as other:
+                if leave:
+                    leave_open(port)
+                port.connectionLost(Failure(CONNECTION_DONE))
+                with closing(socket.socket()) as client:
+                    client.settimeout(5)
+                    self.assertEqual(client.connect_ex(other.getsockname()) == 0, leave)
+
+    def test_another_kind_of_port(self) -> None:
+        """A port that is not TCP has no socket for others."""
+        self.assertIsNone(listening_socket(cast(Any, object())))
 
 
 class ReadHookTests(TcpCase):

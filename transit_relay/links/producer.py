@@ -105,9 +105,13 @@ class ProducerLink:
         self._forth.start()
         self._back.start()
 
-    def finish(self) -> None:
-        """See `Link.finish`. What was read has been written."""
+    def release(self) -> None:
+        """See `Link.release`. What was read has been written."""
         self._forth.stop()
         self._back.stop()
+
+    def finish(self) -> None:
+        """See `Link.finish`."""
+        self.release()
         self._first.finish()
         self._second.finish()

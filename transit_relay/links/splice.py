@@ -40,10 +40,14 @@ class SpliceLink:
         for direction in self._directions:
             direction.start()
 
-    def finish(self) -> None:
-        """See `Link.finish`. What was taken is in the kernel, or in the target's transport."""
+    def release(self) -> None:
+        """See `Link.release`."""
         for direction in self._directions:
             direction.stop()
+
+    def finish(self) -> None:
+        """See `Link.finish`."""
+        self.release()
         for buddy in self._buddies:
             buddy.finish()
 

@@ -1,5 +1,5 @@
 """
-Start, reload, signals, systemd, the log and shutdown of the process.
+Start, reload, signals, systemd, the log, shutdown and handover of the process.
 
 Imports `config` and `errors`.
 """

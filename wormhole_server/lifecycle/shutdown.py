@@ -12,6 +12,9 @@ Owns the order and the deadlines. Knows no sockets: relay, clients and ports are
 4. What has been written to them has a few seconds to arrive. Then connections that are left are dropped.
 
 `hurry` ends all of that: connections are dropped, and nothing is waited for.
+
+Where a successor is expected, the relay's connections that it can go on with are left alone by all of that,
+new ones are accepted and nobody waits for load balancers. The last step is then to hand them over.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ FLUSH_SECONDS = 5.0
 _SECONDS_PER_CLIENT = 0.01
 # For connections that were dropped to be gone: one turn of the reactor, unless the machine is overloaded.
 _HURRY_SECONDS = 1.0
+# For connections that were accepted to get to the relay: a few turns of the reactor.
+_SETTLE_SECONDS = 0.05
 
 
 @attrs.frozen
@@ -46,18 +51,12 @@ class ShutdownTimes:
         return self.delay_seconds + self.timeout_seconds + self.spread_seconds + 2 * FLUSH_SECONDS
 
 
-class PairedCount(Protocol):
-    """The count of relay connections that are in pairs."""
-
-    @property
-    def paired(self) -> int: ...
-
-
 class StoppableRelay(Protocol):
-    """The relay. The Deferred of each method fires when no connection is left."""
+    """The relay. The Deferred of each method fires when no connection is left that ends here."""
 
     @property
-    def live(self) -> PairedCount: ...
+    def ending_pairs(self) -> int: ...
+    def begin_handover(self) -> None: ...
     def drain(self) -> Deferred[None]: ...
     def close_all(self) -> Deferred[None]: ...
     def abort_all(self) -> Deferred[None]: ...
@@ -71,6 +70,14 @@ class StoppableClients(Protocol):
     def go_away(self, spread_seconds: float) -> None: ...
     def abort_all(self) -> None: ...
     def when_empty(self) -> Deferred[None]: ...
+
+
+class NextProcess(Protocol):
+    """The process after this one."""
+
+    @property
+    def is_expected(self) -> bool: ...
+    def hand_over(self) -> None: ...
 
 
 class Shutdown(Service):
@@ -89,6 +96,7 @@ class Shutdown(Service):
         times: ShutdownTimes,
         relay: StoppableRelay,
         clients: StoppableClients,
+        successor: NextProcess,
         *,
         close_relay_port: Callable[[], Deferred[Any]],
         close_web_port: Callable[[], Deferred[Any]],
@@ -98,6 +106,7 @@ class Shutdown(Service):
         self.times = times
         self._relay = relay
         self._clients = clients
+        self._successor = successor
         self._close_relay_port = close_relay_port
         self._close_web_port = close_web_port
         self._report = report
@@ -119,14 +128,15 @@ class Shutdown(Service):
             self._go_on()
 
     async def _run(self) -> None:
-        if self.times.delay_seconds:
-            self._report(f"Stopping in {self.times.delay_seconds:g} s.")
-            never: Deferred[None] = Deferred()
-            await self._until(never, self.times.delay_seconds)
-        await self._close_relay_port()
+        succeeded = self._successor.is_expected
+        if succeeded:
+            self._relay.begin_handover()
+        else:
+            await self._wait_for_load_balancers()
+            await self._close_relay_port()
         drained = self._relay.drain()
         if not self._hurried:
-            pairs, seconds = self._pairs, self.times.timeout_seconds
+            pairs, seconds = self._relay.ending_pairs, self.times.timeout_seconds
             if pairs and seconds:
                 self._report(f"Stopping: waiting up to {seconds:g} s for pairs to finish: {pairs}.")
             await self._until(drained, seconds)
@@ -136,12 +146,21 @@ class Shutdown(Service):
         # Also those that did not close in time: each has a usage record, which is written when it is gone and
         # cannot be written once the database is closed.
         self._clients.abort_all()
+        if succeeded:
+            await self._close_relay_port()
+            await self._pause(_SETTLE_SECONDS)
+            self._successor.hand_over()
         gone = [self._relay.abort_all(), self._clients.when_empty()]
         await self._until(DeferredList(gone), _HURRY_SECONDS)
 
+    async def _wait_for_load_balancers(self) -> None:
+        if self.times.delay_seconds:
+            self._report(f"Stopping in {self.times.delay_seconds:g} s.")
+            await self._pause(self.times.delay_seconds)
+
     async def _disconnect(self) -> None:
         """Close the pairs that are left, and tell the clients to leave."""
-        pairs = self._pairs
+        pairs = self._relay.ending_pairs
         if pairs:
             self._report(f"Stopping: closing pairs that did not finish in time: {pairs}.")
         clients = self._clients.count
@@ -152,9 +171,9 @@ class Shutdown(Service):
         gone = [self._relay.close_all(), self._clients.when_empty()]
         await self._until(DeferredList(gone), spread + FLUSH_SECONDS)
 
-    @property
-    def _pairs(self) -> int:
-        return self._relay.live.paired // 2
+    async def _pause(self, seconds: float) -> None:
+        never: Deferred[None] = Deferred()
+        await self._until(never, seconds)
 
     async def _until(self, done: Deferred[Any], seconds: float) -> None:
         """Wait for `done`, for at most `seconds`, or until `hurry`."""

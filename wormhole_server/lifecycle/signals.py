@@ -1,5 +1,6 @@
 """
-The signal handlers: SIGHUP reloads; the first SIGTERM or SIGINT stops the reactor, and another one hurries.
+The signal handlers: one calls what it is told to; the first SIGTERM or SIGINT stops the reactor, and another
+one hurries.
 
 Owns these handlers of the process, and restores what was there before.
 """
@@ -19,18 +20,18 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Handler = Callable[[int, FrameType | None], Any]
 
 
-class HangupHandler(Service):
+class SignalHandler(Service):
     """
-    Calls a function in the reactor at each SIGHUP, while the service runs.
+    Calls a function in the reactor at each signal of one kind, while the service runs.
 
     The handler that was there before is called first: twistd or the operator's own wrapper may reopen its
-    log. Does nothing on systems without SIGHUP.
+    log at SIGHUP. Does nothing on systems without that signal.
     """
 
-    def __init__(self, reactor: IReactorFromThreads, call: Callable[[], object]) -> None:
+    def __init__(self, reactor: IReactorFromThreads, name: str, call: Callable[[], object]) -> None:
         self._reactor = reactor
         self._call = call
-        self._number: int | None = getattr(signal, "SIGHUP", None)
+        self._number: int | None = getattr(signal, name, None)
         self._before: Any = None
         self._ours: _Handler = self._received
 

@@ -1,12 +1,15 @@
 """
-The notifications for systemd: readiness, reloads, the stop, status texts, and the watchdog.
+The notifications for systemd: readiness, reloads, the stop, status texts, the watchdog, and what it keeps.
 
 Owns the protocol (sd_notify(3), sd_watchdog_enabled(3)): datagrams of assignments, one a line, to the socket
-that `NOTIFY_SOCKET` names. Without it nothing is sent. No failure here stops the server.
+that `NOTIFY_SOCKET` names. Without it nothing is sent. No failure here stops the server. systemd keeps a file
+descriptor from one process to the next, if the unit has a `FileDescriptorStoreMax=`.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 from collections.abc import Callable, Mapping
 
@@ -21,6 +24,8 @@ _log = Logger()
 _START_SECONDS = 600.0
 # systemd reads at once. Where it does not, the reactor must not wait for long.
 _SEND_SECONDS = 1.0
+_FIRST_DESCRIPTOR = 3  # sd_listen_fds(3)
+_KEPT = "handover"
 
 
 class Notifier:
@@ -30,6 +35,7 @@ class Notifier:
     :param address: of systemd's socket; `@` begins the name of an abstract one. None: send nothing.
     :param monotonic: seconds of CLOCK_MONOTONIC, which systemd compares with its own.
     :ivar watchdog_seconds: systemd restarts the server after this time without `alive`; None: never.
+    :ivar kept: the file descriptor that systemd has kept from the process before; None: it has none.
     """
 
     def __init__(
@@ -37,11 +43,18 @@ class Notifier:
         address: str | None,
         monotonic: Callable[[], float],
         watchdog_seconds: float | None,
+        kept: int | None = None,
     ) -> None:
         self.watchdog_seconds = watchdog_seconds
+        self.kept = kept
         self._address = "\0" + address[1:] if address and address[0] == "@" else address
         self._monotonic = monotonic
         self._failed = False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether systemd has started this process, and is notified."""
+        return bool(self._address)
 
     def waiting(self, status: str, within_seconds: float) -> None:
         """The start waits for up to this time, and systemd must not end it before."""
@@ -68,13 +81,41 @@ class Notifier:
         """The reactor runs."""
         self._send("WATCHDOG=1")
 
-    def _send(self, *assignments: str) -> None:
+    def keep(self, descriptor: int) -> None:
+        """
+        Have systemd keep a file descriptor for the next process, whose `kept` it is.
+
+        Waits until systemd has read that: it would not know a process that is gone.
+        """
+        # Without FDPOLL=0 it drops a descriptor whose other end is closed.
+        self._send("FDSTORE=1", f"FDNAME={_KEPT}", "FDPOLL=0", descriptor=descriptor)
+        reading, writing = os.pipe()
+        try:
+            self._send("BARRIER=1", descriptor=writing)
+            os.close(writing)
+            writing = -1
+            select.select([reading], [], [], _SEND_SECONDS)  # it closes its copy
+        finally:
+            os.close(reading)
+            if writing >= 0:
+                os.close(writing)
+
+    def forget_kept(self) -> None:
+        """Have systemd close its copy of what it keeps."""
+        self._send("FDSTOREREMOVE=1", f"FDNAME={_KEPT}")
+
+    def _send(self, *assignments: str, descriptor: int | None = None) -> None:
         if not self._address:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.settimeout(_SEND_SECONDS)
-                sender.sendto("\n".join(assignments).encode(), self._address)
+                sender.connect(self._address)
+                socket.send_fds(
+                    sender,
+                    ["\n".join(assignments).encode()],
+                    [] if descriptor is None else [descriptor],
+                )
         except OSError as error:
             if not self._failed:
                 self._failed = True
@@ -101,7 +142,20 @@ def notifier_from(
     micro = environment.get("WATCHDOG_USEC", "")
     ours = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
     watchdog_seconds = int(micro) / 1e6 if micro.isdecimal() and int(micro) and ours else None
-    return Notifier(environment.get("NOTIFY_SOCKET"), monotonic, watchdog_seconds)
+    return Notifier(
+        environment.get("NOTIFY_SOCKET"),
+        monotonic,
+        watchdog_seconds,
+        _kept_descriptor(environment, pid),
+    )
+
+
+def _kept_descriptor(environment: Mapping[str, str], pid: int) -> int | None:
+    # Twisted's endpoints remove this variable when they are imported, and leave the names.
+    if environment.get("LISTEN_PID", str(pid)) != str(pid):
+        return None
+    names = environment.get("LISTEN_FDNAMES", "").split(":")
+    return _FIRST_DESCRIPTOR + names.index(_KEPT) if _KEPT in names else None
 
 
 def _status(text: str) -> str:

@@ -8,8 +8,9 @@ transport gets the final protocol directly, so that the relay can let the kernel
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import attrs
 from twisted.internet.interfaces import (
@@ -17,6 +18,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     ILoggingContext,
     IProtocolFactory,
+    IReactorSocket,
     ITCPTransport,
     ITransport,
 )
@@ -49,6 +51,7 @@ from wormhole_twisted.internals import (
     is_aborting,
     protocol_of,
     replace_protocol,
+    take_socket,
     unsent_bytes,
 )
 
@@ -56,6 +59,20 @@ _log = Logger()
 
 # At one endpoint, of which there are usually two. Each holds a reserved file descriptor for some seconds.
 MAX_REFUSED: Final = 32
+
+
+@attrs.frozen
+class ReleasedSocket:
+    """
+    The socket of a connection, on its way from one process to another.
+
+    :ivar unsent: bytes that are still to be sent to the peer.
+    :ivar ip: the address that the connection is counted for; None: for none.
+    """
+
+    socket: socket.socket
+    unsent: bytes
+    ip: IP | None
 
 
 class CountedConnection(ConnectionLostHook):
@@ -113,6 +130,11 @@ class CountedConnection(ConnectionLostHook):
     def abort(self) -> None:
         """Close it at once."""
         self._transport.abortConnection()
+
+    def release(self) -> ReleasedSocket:
+        """Take its socket, for another process to go on with; it must be TCP without TLS."""
+        self.connection_lost()
+        return ReleasedSocket(*take_socket(self._transport), self.ip)
 
 
 @implementer(IAddress)
@@ -241,6 +263,31 @@ class LimitingFactory(Factory):
         else:
             replace_protocol(transport, protocol, data)
 
+    def adopt(self, released: ReleasedSocket, protocol: Protocol) -> None:
+        """
+        Go on with a connection that another process has accepted, and was counted there.
+
+        :param protocol: serves it, in place of one of the factory behind this one.
+        :raises OSError: the peer is gone.
+        """
+        with released.socket as handle:
+            handle.setblocking(False)
+            cast(IReactorSocket, self.clock).adoptStreamConnection(
+                handle.fileno(), handle.family, cast(Any, _Adopting(self, released, protocol))
+            )
+
+    def adopted(self, transport: ITransport, released: ReleasedSocket, protocol: Protocol) -> None:
+        """Count the connection, which has its transport."""
+        self.policy.limiter.adopt(released.ip)
+        try:
+            CountedConnection(self._scheduler, self.policy, self.listener, released.ip, transport)
+        except Exception:
+            self.policy.limiter.remove(released.ip)
+            raise
+        replace_protocol(transport, protocol)
+        if released.unsent:
+            transport.write(released.unsent)
+
     def refuse(
         self,
         transport: ITransport,
@@ -289,6 +336,32 @@ class _Accepted(Protocol):
         """The transport is known."""
         try:
             self._factory.accepted(transport, self._address)
+        except Exception:
+            _close_failed(transport)
+
+
+class _Adopting(Protocol):
+    """
+    A connection that another process has accepted, until its transport is known.
+
+    Twisted asks a factory for the protocol; this one is for a single connection.
+    """
+
+    def __init__(
+        self, factory: LimitingFactory, released: ReleasedSocket, protocol: Protocol
+    ) -> None:
+        self._factory = factory
+        self._released = released
+        self._protocol = protocol
+
+    def buildProtocol(self, _: IAddress) -> Protocol:
+        """Return this protocol."""
+        return self
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """The transport is known."""
+        try:
+            self._factory.adopted(transport, self._released, self._protocol)
         except Exception:
             _close_failed(transport)
 

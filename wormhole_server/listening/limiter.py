@@ -107,6 +107,13 @@ class ConnectionLimiter:
         self._by_block[key] = count + 1
         return None
 
+    def adopt(self, ip: IP | None) -> None:
+        """Count a connection that another process has accepted, whatever the limits are."""
+        self.total += 1
+        if ip is not None:
+            key = address_block(ip)
+            self._by_block[key] = self._by_block.get(key, 0) + 1
+
     def remove(self, ip: IP | None) -> None:
         """
         Forget a connection that was counted and is closed.

@@ -6,16 +6,26 @@ Owns the ports from binding to closing. What is served on them is passed in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import os
+import socket
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, Final, cast
 
 import attrs
 from twisted.application.service import Service
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorSocket,
+)
 from twisted.logger import Logger
 
 from wormhole_limits.scheduler import Scheduler
@@ -35,8 +45,12 @@ from wormhole_server.listening.factory import LimitingFactory
 from wormhole_server.listening.limiter import ListenerKind, RefusalReason
 from wormhole_server.listening.policy import ConnectionPolicy
 from wormhole_server.listening.tls.wrapper import TlsWrapper
+from wormhole_twisted.internals import leave_open, listening_socket
 
 _log = Logger()
+
+_HOLD_SECONDS: Final = 2.0
+"""A start takes less, unless it migrates or waits for the database; then `/readyz` has to answer."""
 
 
 class _NoIpv6Error(Exception):
@@ -59,8 +73,12 @@ class Ports(Service):
     """
     All ports of a server, bound in the order in which they were added.
 
+    Clients' connections wait in the kernel until `accept`, or for `_HOLD_SECONDS`: they would be refused by a
+    server that cannot serve them yet.
+
     :param scheduler: says when connections are accepted.
     :param policy: limits the connections to all ports but those for metrics.
+    :param inherited: takes the socket of an endpoint that another process has opened; None: there is none.
     :ivar bound: the endpoints that listen, by the name of their option.
     """
 
@@ -70,14 +88,19 @@ class Ports(Service):
         scheduler: Scheduler,
         policy: ConnectionPolicy,
         tls: TlsWrapper,
+        inherited: Callable[[Endpoint], socket.socket | None] = lambda _: None,
     ) -> None:
         self.bound: dict[str, Sequence[BoundEndpoint]] = {}
         self._reactor = reactor
         self._scheduler = scheduler
         self._policy = policy
         self._tls = tls
+        self._inherited = inherited
+        self._hold: IDelayedCall | None = None
         self._services: list[tuple[ListenerKind, Sequence[Endpoint], IProtocolFactory]] = []
-        self._ports: dict[ListenerKind, list[IListeningPort]] = {each: [] for each in ListenerKind}
+        self._ports: dict[ListenerKind, list[tuple[Endpoint, IListeningPort]]] = {
+            each: [] for each in ListenerKind
+        }
 
     def add(
         self, kind: ListenerKind, endpoints: Sequence[Endpoint], factory: IProtocolFactory
@@ -92,17 +115,44 @@ class Ports(Service):
         :return: fails with one `StartError` that names all that cannot be bound.
         """
         super().startService()  # type: ignore[no-untyped-call]
+        self._hold = self._reactor.callLater(_HOLD_SECONDS, self.accept)
         return Deferred.fromCoroutine(self._bind())
+
+    def accept(self) -> None:
+        """Accept connections of clients from now on."""
+        if self._hold is not None and self._hold.active():
+            self._hold.cancel()
+        self._hold = None
+        for _, port in chain.from_iterable(self._ports.values()):
+            if isinstance(port, FileDescriptor):
+                port.startReading()  # type: ignore[no-untyped-call]
 
     def stopService(self) -> Deferred[Any]:
         """Close the ports that are still open."""
         super().stopService()  # type: ignore[no-untyped-call]
+        if self._hold is not None and self._hold.active():
+            self._hold.cancel()
         return DeferredList([self.close(kind) for kind in ListenerKind])
 
     def close(self, kind: ListenerKind) -> Deferred[Any]:
         """Close the ports of one kind; their connections stay."""
         ports, self._ports[kind] = self._ports[kind], []
-        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+        return DeferredList([maybeDeferred(port.stopListening) for _, port in ports])
+
+    def share(self) -> list[tuple[Endpoint, socket.socket]]:
+        """
+        List the ports that another process can go on with.
+
+        :return: the socket of each, which stays open when it is closed here.
+        """
+        shared = []
+        for endpoint, port in chain.from_iterable(self._ports.values()):
+            handle = listening_socket(port)
+            if handle is not None:
+                leave_open(port)
+                # Not `handle.dup`, which lets both wait where there is nothing to accept.
+                shared.append((endpoint, socket.socket(fileno=os.dup(handle.fileno()))))
+        return shared
 
     async def _bind(self) -> None:
         problems: list[str] = []
@@ -152,7 +202,7 @@ class Ports(Service):
             # Before TLS: a PROXY header comes first, and a refused connection costs no handshake.
             factory = LimitingFactory(self._scheduler, factory, kind, self._policy)
         try:
-            port = await serverFromString(self._reactor, with_backlog(tcp)).listen(factory)
+            port = await self._open(endpoint, tcp, factory)
         except CannotListenError as error:
             if lacks_ipv6(endpoint, error.socketError):
                 raise _NoIpv6Error from error
@@ -169,5 +219,21 @@ class Ports(Service):
             port, self._reactor, lambda: limiter.refuse(kind, RefusalReason.DESCRIPTORS)
         )
         accept_in_turn(self._scheduler, port)
-        self._ports[kind].append(port)
+        held = self._hold is not None and kind is not ListenerKind.METRICS
+        if held and isinstance(port, FileDescriptor):
+            port.stopReading()  # type: ignore[no-untyped-call]
+        self._ports[kind].append((endpoint, port))
         return BoundEndpoint(endpoint, port.getHost())
+
+    async def _open(
+        self, endpoint: Endpoint, tcp: str, factory: IProtocolFactory
+    ) -> IListeningPort:
+        inherited = self._inherited(endpoint)
+        if inherited is None:
+            opened = serverFromString(self._reactor, with_backlog(tcp)).listen(factory)
+            return cast(IListeningPort, await opened)
+        with inherited:
+            inherited.setblocking(False)
+            return cast(IReactorSocket, self._reactor).adoptStreamPort(
+                inherited.fileno(), inherited.family, cast(Any, factory)
+            )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IReactorUNIX
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger, globalLogPublisher
 
@@ -29,12 +30,12 @@ from wormhole_server.errors import StartStoppedError
 from wormhole_server.lifecycle.launch import tune_interpreter
 from wormhole_server.lifecycle.reload import ReloadableSettings, Reloader, ReloadOutcome
 from wormhole_server.lifecycle.shutdown import Shutdown, ShutdownTimes
-from wormhole_server.lifecycle.signals import HangupHandler
+from wormhole_server.lifecycle.signals import SignalHandler
 from wormhole_server.lifecycle.systemd import Notifier, make_watchdog
 from wormhole_server.listening.connection_in_turn import ConnectionInTurn
 from wormhole_server.listening.deny_list import ReloadableDenyList
 from wormhole_server.listening.descriptors import raise_descriptor_limit
-from wormhole_server.listening.factory import ConnectionAddress
+from wormhole_server.listening.factory import ConnectionAddress, LimitingFactory
 from wormhole_server.listening.limiter import ListenerKind
 from wormhole_server.listening.memory import ConnectionMemory
 from wormhole_server.listening.policy import ConnectionPolicy
@@ -44,9 +45,11 @@ from wormhole_server.metrics.bounds import BoundLog
 from wormhole_server.metrics.process import LoggedExceptions, ReactorLag
 from wormhole_server.metrics.registry import Metrics
 from wormhole_server.service.arguments import memory_limits, relay_limits, web_client
+from wormhole_server.service.predecessor import Predecessor
 from wormhole_server.service.ready import ReadyReport, metrics_urls
 from wormhole_server.service.relay import RelayLinks, RelayRecords
 from wormhole_server.service.rendezvous import RendezvousService
+from wormhole_server.service.successor import Successor
 from wormhole_server.version import VERSION
 from wormhole_server.web.addresses import PublicAddresses, local_host
 from wormhole_server.web.metrics_page import metrics_site
@@ -82,7 +85,15 @@ def make_service(
     :param parts: called with the settings when they change, beside the parts of the server.
     """
     run_timers_by_steady_clock(reactor)
-    return ServerService(loaded, reactor, time.time, notifier, report_ready, parts)  # noqa: TID251 - handed out here
+    return ServerService(
+        loaded,
+        reactor,
+        time.time,  # noqa: TID251 - handed out here
+        time.monotonic,  # noqa: TID251
+        notifier,
+        report_ready,
+        parts,
+    )
 
 
 class ServerService(SequentialService):
@@ -91,6 +102,7 @@ class ServerService(SequentialService):
 
     :param reactor: its clock, which is steady, runs timers and measures durations.
     :param day: the time of day in seconds since the epoch, for what is written down.
+    :param monotonic: seconds of CLOCK_MONOTONIC, which the process before this one and the next one share.
     :param notifier: notifies systemd.
     :param report_ready: called once, when the server serves.
     :param parts: called with the settings when they change, beside the parts of the server.
@@ -102,6 +114,7 @@ class ServerService(SequentialService):
         loaded: Loaded,
         reactor: ReactorBase,
         day: Callable[[], float],
+        monotonic: Callable[[], float],
         notifier: Notifier,
         report_ready: Callable[[ReadyReport], None],
         parts: Sequence[Callable[[Settings], None]],
@@ -163,11 +176,23 @@ class ServerService(SequentialService):
             reactor, lambda: self._policy.accepted, memory_limits(settings), bounds
         )
         metrics.connections.watch(self._policy.limiter)
+        self._predecessor = Predecessor(
+            cast(IReactorUNIX, reactor), monotonic, notifier, settings.take_over
+        )
         self._ports = Ports(
             reactor,
             scheduler,
             self._policy,
             TlsWrapper(reactor, day, metrics.files, self._reloader.add),
+            self._predecessor.port,
+        )
+        self._successor = Successor(
+            cast(IReactorUNIX, reactor),
+            monotonic,
+            notifier,
+            settings.take_over,
+            self._relay,
+            self._ports,
         )
         prefix = PathPrefix(settings.path_prefix)
         self._addresses = PublicAddresses(
@@ -221,12 +246,14 @@ class ServerService(SequentialService):
         self._ports.add(ListenerKind.RENDEZVOUS, settings.rendezvous, self._web)
         transit = _TransitPort(scheduler, self._relay, lambda: self._serving, self._deny_list.deny)
         self._ports.add(ListenerKind.TRANSIT, settings.transit, transit)
+        self._taken_over = LimitingFactory(scheduler, transit, ListenerKind.TRANSIT, self._policy)
         self._ports.add(ListenerKind.METRICS, settings.metrics, figures)
         self._shutdown = Shutdown(
             reactor,
             _shutdown_times(settings),
             self._relay,
             self._rendezvous.clients.connections,
+            self._successor,
             close_relay_port=lambda: self._ports.close(ListenerKind.TRANSIT),
             close_web_port=lambda: self._ports.close(ListenerKind.RENDEZVOUS),
             report=self._report,
@@ -234,7 +261,11 @@ class ServerService(SequentialService):
 
         children: Sequence[Service] = (
             LoggedExceptions(globalLogPublisher, metrics.process.internal_error),
-            HangupHandler(reactor, self._reload),
+            SignalHandler(reactor, "SIGHUP", self._reload),
+            SignalHandler(reactor, "SIGUSR2", self._successor.expect),
+            # Its ports and its database are free before others are opened.
+            self._predecessor,
+            self._successor,
             # These last until everything else has stopped, so that the shutdown can be watched.
             make_watchdog(reactor, notifier),
             ReactorLag(reactor, metrics.process.reactor_lag_seconds.observe),
@@ -281,7 +312,9 @@ class ServerService(SequentialService):
             await running
         except CancelledError as error:
             raise StartStoppedError("stopped before the start was complete") from error
+        self._predecessor.resume(self._relay, self._taken_over)
         self._serving = True
+        self._ports.accept()
         self._report_ready(self._where())
         if self._rendezvous.migrated is not None:
             _log.info("Database: {done}.", done=self._rendezvous.migrated)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,27 +11,23 @@ from twisted.trial.unittest import SynchronousTestCase
 from wormhole_server.lifecycle.shutdown import FLUSH_SECONDS, Shutdown, ShutdownTimes
 
 
-@attrs.define
-class FakeLive:
-    """A count of paired connections."""
-
-    paired: int
-
-
 class FakeRelay:
     """A relay whose pairs end when the test says so."""
 
     def __init__(self, did: list[str]) -> None:
-        self.live = FakeLive(0)
+        self.ending_pairs = 0
         self._did = did
         self._waiting: list[Deferred[None]] = []
 
     def ended(self) -> None:
         """The last connection is gone."""
-        self.live = FakeLive(0)
+        self.ending_pairs = 0
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)
+
+    def begin_handover(self) -> None:
+        self._did.append("relay: begin the handover")
 
     def drain(self) -> Deferred[None]:
         return self._when_ended("drain")
@@ -47,9 +42,20 @@ class FakeRelay:
         self._did.append(f"relay: {what}")
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
-        if not self.live.paired:
+        if not self.ending_pairs:
             self.ended()
         return done
+
+
+class FakeSuccessor:
+    """The next process."""
+
+    def __init__(self, did: list[str]) -> None:
+        self.is_expected = False
+        self._did = did
+
+    def hand_over(self) -> None:
+        self._did.append("hand over")
 
 
 class FakeClients:
@@ -89,6 +95,7 @@ class ShutdownTests(SynchronousTestCase):
         self.said: list[str] = []
         self.relay = FakeRelay(self.did)
         self.clients = FakeClients(self.did)
+        self.successor = FakeSuccessor(self.did)
 
     def stop(self, delay: float = 0, timeout: float = 30, spread: float = 5) -> Deferred[None]:
         """Begin to stop."""
@@ -107,6 +114,7 @@ class ShutdownTests(SynchronousTestCase):
             times,
             self.relay,
             self.clients,
+            self.successor,
             close_relay_port=partial(close, "transit"),
             close_web_port=partial(close, "rendezvous"),
             report=self.said.append,
@@ -143,9 +151,29 @@ class ShutdownTests(SynchronousTestCase):
         )
         self.assertEqual(self.said, [])
 
+    def test_handed_over(self) -> None:
+        """With a successor no load balancer is waited for, and the relay's port stays open for long."""
+        self.successor.is_expected = True
+        done = self.stop(delay=10)
+        self.assertEqual(
+            self.take(),
+            [
+                "relay: begin the handover",
+                "relay: drain",
+                "port: rendezvous",
+                "clients: go within 0",
+                "relay: close",
+                "clients: abort",
+                "port: transit",
+            ],
+        )
+        self.clock.advance(0.1)
+        self.assertEqual(self.take(), ["hand over", "relay: abort"])
+        self.assert_over(done)
+
     def test_pairs_finish(self) -> None:
         """While pairs finish, rendezvous serves; its port is closed after the last pair."""
-        self.relay.live = FakeLive(4)
+        self.relay.ending_pairs = 2
         done = self.stop()
         self.assertEqual(self.take(), ["port: transit", "relay: drain"])
         self.clock.advance(29)
@@ -157,7 +185,7 @@ class ShutdownTests(SynchronousTestCase):
 
     def test_pairs_are_cut(self) -> None:
         """Pairs that take longer are closed at the deadline, and have some seconds to end."""
-        self.relay.live = FakeLive(2)
+        self.relay.ending_pairs = 1
         done = self.stop()
         self.clock.advance(30)
         self.assertIn("relay: close", self.take())
@@ -215,7 +243,7 @@ class ShutdownTests(SynchronousTestCase):
     def hurry_after(self, seconds: float) -> None:
         """A stop that is hurried after some seconds."""
         self.did.clear()
-        self.relay.live = FakeLive(2)
+        self.relay.ending_pairs = 1
         self.clients.count = 1000
         done = self.stop(delay=10)
         for _ in range(round(seconds)):

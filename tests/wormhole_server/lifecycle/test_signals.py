@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from wormhole_server.lifecycle.signals import HangupHandler, handle_stop_signals
+from wormhole_server.lifecycle.signals import SignalHandler, handle_stop_signals
 
 # Signals that neither Twisted nor the test runner uses.
 _SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
@@ -41,13 +41,13 @@ class FakeReactor:
             call()
 
 
-class HangupHandlerTests(SynchronousTestCase):
+class SignalHandlerTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Keep the handler of the test run."""
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
         self.reactor = FakeReactor()
         self.called: list[str] = []
-        self.handler = HangupHandler(self.reactor, lambda: self.called.append("ours"))
+        self.handler = SignalHandler(self.reactor, "SIGHUP", lambda: self.called.append("ours"))
 
     def hang_up(self) -> None:
         """A signal, and a turn of the reactor."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
+import threading
 from pathlib import Path
 
 from twisted.internet.task import Clock
@@ -38,6 +40,49 @@ class SystemdCase(SynchronousTestCase):
                 messages.append((listener or self.socket).recv(4096).decode().split("\n"))
             except BlockingIOError:
                 return messages
+
+
+class KeepTests(SystemdCase):
+    def test_kept(self) -> None:
+        """A descriptor is sent with its name, and the barrier is waited for."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        keeping = threading.Thread(target=self.notifier.keep, args=[writing])
+        keeping.start()
+        self.socket.settimeout(10.0)
+        message, (kept,), _, _ = socket.recv_fds(self.socket, 4096, 10)
+        self.assertEqual(message.decode().split("\n"), ["FDSTORE=1", "FDNAME=handover", "FDPOLL=0"])
+        message, (barrier,), _, _ = socket.recv_fds(self.socket, 4096, 10)
+        self.assertEqual(message, b"BARRIER=1")
+        self.assertTrue(keeping.is_alive())
+        os.close(barrier)
+        keeping.join()
+        os.close(writing)
+        os.write(kept, b"x")
+        os.close(kept)
+        self.assertEqual(os.read(reading, 2), b"x")
+        self.notifier.forget_kept()
+        self.assertEqual(self.socket.recv(4096), b"FDSTOREREMOVE=1\nFDNAME=handover")
+
+    def test_found(self) -> None:
+        """The next process finds it by its name, whatever else it inherits."""
+        names = {"LISTEN_FDNAMES": "rendezvous:transit:handover"}
+        for environment, kept in (
+            ({**names, "LISTEN_PID": "7", "LISTEN_FDS": "3"}, 5),
+            (names, 5),  # Twisted's endpoints have removed the rest
+            ({**names, "LISTEN_PID": "8", "LISTEN_FDS": "3"}, None),
+            ({"LISTEN_FDNAMES": "rendezvous:transit"}, None),
+            ({}, None),
+        ):
+            with self.subTest(environment=environment):
+                self.assertEqual(notifier_from(environment, 7, lambda: 0.0).kept, kept)
+
+    def test_nobody(self) -> None:
+        """Without systemd nothing is kept, and nobody is waited for."""
+        nobody = Notifier(None, lambda: 0.0, None)
+        self.assertEqual((nobody.is_there, self.notifier.is_there), (False, True))
+        nobody.keep(0)
+        nobody.forget_kept()
 
 
 class NotifierTests(SystemdCase):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
+import struct
 from typing import Any, ClassVar
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import succeed
 from twisted.internet.protocol import Factory
+from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.task import Clock
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -27,13 +31,20 @@ from tests.wormhole_server.listening.connections import (
 from wormhole_limits.memory import Holding
 from wormhole_server.config.durations import Seconds
 from wormhole_server.config.trusted_proxies import parse_trusted_proxy
-from wormhole_server.listening.factory import MAX_REFUSED, ConnectionAddress, LimitingFactory
+from wormhole_server.listening.factory import (
+    MAX_REFUSED,
+    ConnectionAddress,
+    CountedConnection,
+    LimitingFactory,
+    ReleasedSocket,
+)
 from wormhole_server.listening.limiter import ListenerKind, RefusalReason
 from wormhole_server.listening.proxies.forwarded_headers import parse_headers
 from wormhole_server.listening.refused_connections import RefusedConnection
 from wormhole_server.web.http import TextPage
 from wormhole_server.web.path_prefix import PathPrefix
 from wormhole_server.web.site import uses_tls, web_site
+from wormhole_twisted.internals import lost_hook
 
 HEADER = b"PROXY TCP4 203.0.113.5 10.0.0.1 999 4001\r\n"
 PROXIES = (parse_trusted_proxy("10.0.0.0/8"), parse_trusted_proxy("unix"))
@@ -71,6 +82,63 @@ class FactoryCase(SynchronousTestCase):
     def connect(self, peer: Any = "192.0.2.7") -> Connection:
         """A connection from `peer`."""
         return Connection(self.factory, peer)
+
+
+class AdoptTests(FactoryCase):
+    def setUp(self) -> None:
+        """A factory on a reactor that runs, and a client on a real socket."""
+        super().setUp()
+        self.reactor: Any = SelectReactor()
+        self.addCleanup(self.reactor.disconnectAll)
+        self.factory = LimitingFactory(
+            make_scheduler(self.reactor), self.inner, self.listener, self.policy
+        )
+        with socket.create_server(("127.0.0.1", 0)) as port:
+            self.client = socket.create_connection(port.getsockname())
+            self.accepted = port.accept()[0]
+        self.addCleanup(self.client.close)
+        self.client.settimeout(5)
+
+    def test_adopted(self) -> None:
+        """A connection of another process is served and counted, and sent what was left; then it goes on."""
+        ip = ipaddress.ip_address("192.0.2.7")
+        protocol = Recorder(None)
+        self.factory.adopt(ReleasedSocket(self.accepted, b"rest", ip), protocol)
+        (counted,) = self.policy.accepted
+        self.assertEqual((counted.ip, self.limiter.total), (ip, 1))
+        self.client.sendall(b"hello")
+        while not protocol.data:
+            self.reactor.iterate(0.01)
+        self.assertEqual(protocol.data, b"hello")
+        self.assertEqual(self.client.recv(10), b"rest")
+        assert protocol.transport is not None
+        hook = lost_hook(protocol.transport)
+        assert isinstance(hook, CountedConnection)
+        released = hook.release()
+        self.assertEqual((released.unsent, released.ip), (b"", ip))
+        self.assertEqual((self.policy.accepted, self.limiter.total), (set(), 0))
+        with released.socket as handle:
+            handle.sendall(b"on")
+        self.assertEqual(self.client.recv(10), b"on")
+        self.assertFalse(protocol.lost)
+
+    def test_gone(self) -> None:
+        """One whose peer has gone meanwhile is an error, and not counted."""
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.client.close()
+        self.assertRaises(ConnectionResetError, self.accepted.recv, 1)
+        released = ReleasedSocket(self.accepted, b"", None)
+        self.assertRaises(OSError, self.factory.adopt, released, Recorder(None))
+        self.assertEqual(self.limiter.total, 0)
+
+    def test_exception(self) -> None:
+        """What its protocol raises closes it, is logged once, and leaves nothing counted."""
+        protocol = Recorder(None)
+        self.patch(protocol, "makeConnection", lambda _: 1 / 0)
+        self.factory.adopt(ReleasedSocket(self.accepted, b"", None), protocol)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        while self.limiter.total:
+            self.reactor.iterate(0.01)
 
 
 class AcceptTests(FactoryCase):

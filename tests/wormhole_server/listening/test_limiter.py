@@ -89,6 +89,18 @@ class ConnectionLimiterTests(SynchronousTestCase):
         )
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_adopt(self) -> None:
+        """One that another process has accepted counts, and is not refused."""
+        limiter = ConnectionLimiter(ConnectionLimits(1, 1, 1), RefusalRecorder(), BoundObserver())
+        address = ip("192.0.2.7")
+        for each in (address, address, None):
+            limiter.adopt(each)
+        self.assertEqual(limiter.total, 3)
+        self.assertIs(limiter.add(ip("192.0.2.8"), WEB), RefusalReason.FULL)
+        for each in (address, address, None):
+            limiter.remove(each)
+        self.assertIsNone(limiter.add(address, WEB))
+
     @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3))))
     def test_model(self, steps: list[tuple[bool, int]]) -> None:
         """It counts the connections that exist, and remembers no other addresses."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import socket
 from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory
+from twisted.internet.selectreactor import SelectReactor
+from twisted.internet.tcp import Port
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tests.certificates import Authority
@@ -62,6 +65,48 @@ class PortsTests(LogCase):
         web, metrics = self.reactor.factories
         self.assertIsInstance(web, LimitingFactory)
         self.assertIs(metrics, self.factory)
+
+    def test_inherited(self) -> None:
+        """A port that another process has opened goes on here, and can go on in a third one."""
+        reactor: Any = SelectReactor()
+        self.addCleanup(reactor.disconnectAll)
+        opened = socket.create_server(("127.0.0.1", 0))
+        number = opened.getsockname()[1]
+        tls = TlsWrapper(reactor, reactor.seconds, CertificateObserver(), self.reloadables.append)
+        ports = Ports(
+            reactor,
+            make_scheduler(reactor),
+            make_policy(RefusalRecorder()),
+            tls,
+            {WEB: opened}.get,
+        )
+        ports.add(ListenerKind.RENDEZVOUS, [WEB], self.factory)
+        self.successResultOf(ports.startService())
+        accepting = lambda: [each for each in reactor.getReaders() if isinstance(each, Port)]  # noqa: E731
+        self.assertEqual(accepting(), [])  # not before the server serves
+        ports.accept()
+        self.assertEqual([port.getHost().port for port in accepting()], [number])
+        (bound,) = ports.bound["rendezvous"]
+        self.assertEqual(bound, BoundEndpoint(WEB, IPv4Address("TCP", "127.0.0.1", number)))
+        ((endpoint, handle),) = ports.share()
+        with handle:
+            self.assertEqual(endpoint, WEB)
+            stopped = ports.stopService()
+            while not stopped.called:
+                reactor.iterate(0.01)
+            with socket.create_connection(("127.0.0.1", number), 5):
+                handle.accept()[0].close()
+
+    def test_held_for_a_time(self) -> None:
+        """A start that takes long lets clients in, which are told so; no timer is left."""
+        self.ports.add(ListenerKind.RENDEZVOUS, [WEB], self.factory)
+        self.successResultOf(self.ports.startService())
+        self.reactor.advance(2.0)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.ports.accept()
+        self.successResultOf(self.ports.startService())
+        self.ports.stopService()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_tls(self) -> None:
         """An ssl: endpoint listens on TCP; the limiter comes before TLS."""

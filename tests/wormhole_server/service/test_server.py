@@ -34,7 +34,7 @@ class RecordingNotifier(Notifier):
         self._sent = sent
         self._statuses = statuses
 
-    def _send(self, *assignments: str) -> None:
+    def _send(self, *assignments: str, descriptor: int | None = None) -> None:
         states = [each for each in assignments if not each.startswith("STATUS=")]
         self._sent += states[:1]
         self._statuses += [each for each in assignments if each.startswith("STATUS=")]
@@ -71,6 +71,7 @@ class ServerServiceTests(LogCase):
             loaded,
             reactor,
             lambda: 1e9,
+            lambda: 50.0,
             RecordingNotifier(self.sent, self.statuses),
             log_ready,
             [self.changed.append],

@@ -46,6 +46,13 @@ class RunningSettings:
         default=LogFormat.AUTO,
         effect=Effect.AT_ONCE,
     )
+    take_over: str | None = setting(
+        attrs.evolve(kinds.OPTIONAL_FILE, placeholder="SOCKET|none"),
+        "A Unix socket on which a server waits to be succeeded. One that is started with the same path while "
+        "another serves gets the ports and the connections of the relay from it, and no transfer is cut. "
+        "Both need the same network: containers the host's.",
+        default=None,
+    )
     # Clients retry for a minute. Where systemd holds the relay's port, new connections wait that long for
     # the next process; half of it is enough for most transfers, and leaves time for the restart.
     shutdown_timeout: Seconds = setting(

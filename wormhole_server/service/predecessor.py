@@ -1,0 +1,141 @@
+"""
+The predecessor: the process that served before, and what it has handed over.
+
+Owns from whom: systemd, which has kept it, or the server that runs, if it is asked on the Unix socket of
+`take-over`; and puts the relay's connections together again.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorUNIX
+from twisted.logger import Logger
+
+from transit_relay.connection import Connection
+from transit_relay.relay import Relay
+from transit_relay.tcp import TransitProtocol
+from transit_relay.transport import RelayTransport
+from wormhole_limits.ip_addresses import address_block, parse_ip
+from wormhole_server.config.endpoints import Endpoint
+from wormhole_server.lifecycle.handover import bundle
+from wormhole_server.lifecycle.handover.state import (
+    VERSIONS,
+    HandedPeer,
+    UnknownVersionError,
+    decode,
+)
+from wormhole_server.lifecycle.handover.successor import ask_predecessor
+from wormhole_server.lifecycle.systemd import Notifier
+from wormhole_server.listening.factory import LimitingFactory, ReleasedSocket
+
+_log = Logger()
+
+
+class Predecessor(Service):
+    """
+    The process before this one; the start of the service waits until it is gone.
+
+    :param monotonic: seconds of CLOCK_MONOTONIC.
+    :param notifier: knows what systemd has kept.
+    :param path: of the Unix socket on which a server may wait for this one; None: there is none.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorUNIX,
+        monotonic: Callable[[], float],
+        notifier: Notifier,
+        path: str | None,
+    ) -> None:
+        self._reactor = reactor
+        self._monotonic = monotonic
+        self._notifier = notifier
+        self._path = path
+        self._ports: list[tuple[str, socket.socket]] = []
+        self._peers: list[tuple[HandedPeer, socket.socket]] = []
+
+    def startService(self) -> Deferred[None]:
+        """Take what it hands over; the Deferred fires when its database and its ports are free."""
+        super().startService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._take())
+
+    def port(self, endpoint: Endpoint) -> socket.socket | None:
+        """Take the port that it has opened for an endpoint; None: it has none."""
+        for place, (name, _) in enumerate(self._ports):
+            if name == endpoint:
+                return self._ports.pop(place)[1]
+        return None
+
+    def resume(self, relay: Relay, factory: LimitingFactory) -> None:
+        """
+        Go on with the connections of its relay.
+
+        :param factory: counts them.
+        """
+        peers, self._peers = self._peers, []
+        if peers:
+            connections = [_adopt(relay, factory, peer, handle) for peer, handle in peers]
+            relay.reunite(connections, [peer.connection for peer, _ in peers])
+            _log.info("Taken over: {count} connections of the relay.", count=len(peers))
+        if self._notifier.kept is not None:
+            self._notifier.forget_kept()
+        bundle.close_all(handle for _, handle in self._ports)
+        self._ports = []
+
+    async def _take(self) -> None:
+        received = None
+        if self._path is not None:
+            received = await ask_predecessor(
+                self._reactor, self._path, VERSIONS, self._report_found
+            )
+        if received is None and self._notifier.kept is not None:
+            received = self._notifier.kept
+        if received is not None:
+            self._unpack(received)
+
+    def _unpack(self, descriptor: int) -> None:
+        sockets: list[socket.socket] = []
+        try:
+            description, sockets = bundle.unpack(descriptor)
+            state = decode(description, self._monotonic())
+            named = [*state.ports, *state.peers]
+            if len(named) != len(sockets):
+                raise bundle.NoBundleError(f"{len(named)} sockets, and {len(sockets)} came")
+        except (bundle.NoBundleError, UnknownVersionError) as error:
+            _log.error(
+                "What the process before has handed over cannot be used, and its connections of the relay "
+                "are closed: {error}",
+                error=error,
+            )
+            bundle.close_all(sockets)
+            return
+        count = len(state.ports)
+        self._ports = list(zip(state.ports, sockets[:count], strict=True))
+        self._peers = list(zip(state.peers, sockets[count:], strict=True))
+
+    def _report_found(self) -> None:
+        _log.info("Waiting for the server that runs to hand over.")
+
+
+def _adopt(
+    relay: Relay, factory: LimitingFactory, peer: HandedPeer, handle: socket.socket
+) -> Connection | None:
+    """Go on with one connection; None: it is lost."""
+    ip = None if peer.client is None else parse_ip(peer.client)
+    adopted: Connection | None = None
+
+    def add(transport: RelayTransport) -> Connection:
+        nonlocal adopted
+        adopted = relay.adopt(peer.connection, transport)
+        return adopted
+
+    protocol = TransitProtocol(relay, 0 if ip is None else address_block(ip), add)
+    try:
+        factory.adopt(ReleasedSocket(handle, peer.unsent, ip), protocol)
+    except OSError:  # its peer has gone meanwhile
+        return None
+    return adopted
