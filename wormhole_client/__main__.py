@@ -15,9 +15,12 @@ INTERRUPTED: Final = 130  # as shells report SIGINT
 def main() -> None:
     """Run the command of `sys.argv`. The console script."""
     try:
-        gc.disable()  # what is imported stays: looking through it takes a tenth of the import
+        # What is imported stays: the collector, which looks through it again and again, and once more at the
+        # exit, would take a quarter of the time of a short command.
+        gc.disable()
         from wormhole_client.cli import main as run  # noqa: PLC0415 - may fail, see above
 
+        gc.freeze()
         gc.enable()
         run()
     except ModuleNotFoundError as missing:
