@@ -21,7 +21,7 @@ PARTS := pyproject.toml constraints.txt tools/build_backend.py tools/web_build.p
 export PYTHONDONTWRITEBYTECODE :=
 
 .SILENT:
-.PHONY: serve test test-fast test-system test-deb test-large test-containers dist deb docs lint mutate format bench-abuse bench-rendezvous bench-relay bench-scale clean
+.PHONY: serve test test-fast test-system test-deb test-large test-containers dist deb docs lint mutate format bench-abuse bench-client bench-rendezvous bench-relay bench-scale clean
 
 serve: $(VENV)/.serve
 	echo "Starting the server; Ctrl-C stops it."
@@ -80,6 +80,9 @@ mutate: $(VENV)/.dev
 
 bench-abuse: $(VENV)/.dev
 	$(BIN)/python -m bench.abuse
+
+bench-client: $(VENV)/.dev
+	$(BIN)/python -m bench.client
 
 bench-rendezvous: $(VENV)/.dev
 	$(BIN)/python -m bench.rendezvous

@@ -1,0 +1,1 @@
+"""Figures of file transfers: this client and the reference client, in every combination."""
