@@ -20,7 +20,10 @@ NAME_BYTES: Final = 255  # what file systems take
 DEEPEST: Final = 100  # directories inside each other; Python removes a tree recursively
 SPARE_DIRECTORIES: Final = 1000  # the announcement does not count directories, so they are bounded
 DIRECTORIES_PER_FILE: Final = 10  # by the files, with some to spare for empty ones
-CONTROLS: Final = frozenset(map(chr, [*range(32), *range(127, 160), 0x2028, 0x2029]))
+# What no name may hold: separators and controls.
+FORBIDDEN: Final = frozenset(
+    "/\\" + "".join(map(chr, [*range(32), *range(127, 160), 0x2028, 0x2029]))
+)
 # They reorder text, so that a name looks like another. Honest right-to-left names hold some: they are
 # replaced, not refused.
 BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -106,12 +109,11 @@ def _copy(source: IO[bytes], sink: IO[bytes], stopped: Stopped, most: float = ma
 
 
 def _is_name(part: str) -> bool:
-    plain = not any(letter in "/\\" or letter in CONTROLS for letter in part)
     try:
         length = len(part.encode("utf-8"))
     except UnicodeEncodeError:
         return False
-    return plain and part not in {"", ".", ".."} and length <= NAME_BYTES
+    return FORBIDDEN.isdisjoint(part) and part not in {"", ".", ".."} and length <= NAME_BYTES
 
 
 def _safe_path(entry: zipfile.ZipInfo) -> PurePosixPath:
