@@ -8,6 +8,7 @@ benchmark's exchanges need them, and nothing on disk.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from itertools import count
 from typing import Any, TypeVar, cast
 
@@ -15,6 +16,7 @@ import attrs
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from twisted.python.failure import Failure
 
 from rendezvous.commands.command import Command
 from rendezvous.commands.mailboxes import Add, Close, Open
@@ -67,9 +69,15 @@ class MemoryRendezvous(Rendezvous):
         self._nameplates: dict[tuple[str, str], str] = {}
         self._mailboxes: dict[Address, _Mailbox] = {}
 
-    def perform(self, command: Command[R], lane: int, task: Task) -> Deferred[R]:  # noqa: ARG002
+    def perform(
+        self,
+        command: Command[R],
+        lane: int,  # noqa: ARG002
+        task: Task,  # noqa: ARG002
+        done: Callable[[R | Failure], object],
+    ) -> None:
         """See `Rendezvous.perform`."""
-        return succeed(cast("R", self._perform(command)))
+        done(cast("R", self._perform(command)))
 
     def perform_unwatched(self, command: Command[Any], lane: int, task: Task) -> None:
         """Note nothing."""

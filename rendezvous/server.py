@@ -27,6 +27,7 @@ from rendezvous.errors import DiskFull, LedgerUnavailable, Refusal
 from rendezvous.heartbeat import Heartbeat
 from rendezvous.ledger.keys import mailbox_key
 from rendezvous.ledger.ledger import Ledger
+from rendezvous.ledger.queue import Job
 from rendezvous.ledger.statements import prepare_query
 from rendezvous.ledger.transaction import Transaction
 from rendezvous.observer import RendezvousObserver, contained
@@ -235,18 +236,20 @@ class Rendezvous(MultiService):
         self._next_lane += 1
         return self._next_lane
 
-    def perform(self, command: Command[R], lane: int, task: Task) -> Deferred[R]:
+    def perform(
+        self, command: Command[R], lane: int, task: Task, done: Callable[[R | Failure], object]
+    ) -> None:
         """
         Have the ledger carry out a command.
 
         :param task: of its connection.
-        :return: fires with the result once that is durable; fails with `Refusal` or `LedgerUnavailable`.
+        :param done: called with the result once that is durable, or with the `Failure` that is a `Refusal` or
+            `LedgerUnavailable`.
         """
         operation = partial(command.perform, context=self.context)
-        task.uncounted += TRANSACTION_UNITS + command.size // _BYTES_OF_UNIT
-        return self._ledger.submit(
-            operation, lane=lane, keys=command.keys, size=command.size, task=task
-        )
+        size = command.size
+        task.uncounted += TRANSACTION_UNITS + size // _BYTES_OF_UNIT
+        self._ledger.run(Job(operation, done, command.keys, size, lane, task))
 
     def perform_unwatched(self, command: Command[Any], lane: int, task: Task) -> None:
         """Have the ledger carry out a command that has been answered; see `perform`."""

@@ -116,14 +116,18 @@ class Ledger:
             `LedgerUnavailable` if the database does not accept it. Then nothing has happened, unless it is
             `OutcomeUnknown`.
         """
-        job = Job(operation, keys, size, lane, task)
+        done: Deferred[T] = Deferred()
+        self.run(Job(operation, done.callback, keys, size, lane, task))
+        return done
+
+    def run(self, job: Job) -> None:
+        """Run the operation of a job; as `submit`, but without the cost of a Deferred."""
         if self._lanes and not self._closed:
-            chosen = self._lanes[lane % len(self._lanes)]
+            chosen = self._lanes[job.lane % len(self._lanes)]
             if chosen.queue.has_room(job):
                 chosen.submit(job)
-                return job.done
-        job.done.errback(LedgerUnavailable(self._refusal()))
-        return job.done
+                return
+        job.done(Failure(LedgerUnavailable(self._refusal())))
 
     def _refusal(self) -> str:
         if self._closed:
@@ -248,7 +252,10 @@ class _Lane:
                 self.failures += 1
             if job.urgent:
                 self._scheduler.end_commit()
-            job.done.callback(outcome)
+            try:
+                job.done(outcome)
+            except Exception:  # whoever waited for it, it keeps no other result back
+                _log.failure("An operation's result met an exception")
 
     def _batch_done(self) -> None:
         first = None

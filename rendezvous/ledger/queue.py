@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from rendezvous.errors import Refusal
@@ -40,7 +39,9 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 class Job:
     """
-    An operation that has been submitted.
+    An operation, and who waits for its outcome.
+
+    :param done: called with the outcome after the commit.
 
     :ivar lane: jobs of the same lane run in order.
     :ivar keys: names of what the operation reads and writes; jobs that share a key do not overlap.
@@ -55,18 +56,19 @@ class Job:
     def __init__(
         self,
         operation: Callable[[Transaction], Any],
+        done: Callable[[Any], object],
         keys: Sequence[str],
         size: int,
         lane: int,
-        task: Task | None = None,
+        task: Task | None,
     ) -> None:
         self.operation = operation
+        self.done = done
         self.lane = lane
         self.keys = keys
         self.size = size
         self.task = task
         self.urgent = False
-        self.done: Deferred[Any] = Deferred()
         self.outcome: object = None
 
     def run(self, tx: Transaction) -> None:

@@ -54,7 +54,8 @@ class ServerRules(StoreCase):
         """Carry commands out, publish their results, and return them."""
         results = []
         for each in some:
-            done = self.server.perform(each, 0, self.new_task())
+            done: Deferred[Any] = Deferred()
+            self.server.perform(each, 0, self.new_task(), done.callback)
             self.clock.advance(0)
             results.append(self.successResultOf(done))
             each.publish(self.server.context, results[-1])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 
 from rendezvous.connections.client import Client
@@ -242,13 +244,11 @@ class OrderTests(ClientCase):
 
     def test_results_in_any_order(self) -> None:
         """Answers leave in the order of the commands, in whichever order the results come."""
-        results: list[tuple[Deferred[Any], Any]] = []
+        results: list[Callable[[], object]] = []
         perform = self.server.perform
 
-        def hold_back(request: Any, lane: int, task: Any) -> Deferred[Any]:
-            held: Deferred[Any] = Deferred()
-            perform(request, lane, task).addCallback(lambda result: results.append((held, result)))
-            return held
+        def hold_back(request: Any, lane: int, task: Any, done: Callable[[Any], object]) -> None:
+            perform(request, lane, task, lambda result: results.append(partial(done, result)))
 
         self.patch(self.server, "perform", hold_back)
         self.a.say("list")
@@ -256,8 +256,7 @@ class OrderTests(ClientCase):
         self.a.say("release")
         self.settle()
         for number in (2, 0, 1):
-            held, result = results[number]
-            held.callback(result)
+            results[number]()
         self.assertEqual(self.a.types(), ["ack", "nameplates", "ack", "claimed", "ack", "released"])
 
     def test_whole_exchange_at_once(self) -> None:

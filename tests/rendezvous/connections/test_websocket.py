@@ -20,6 +20,7 @@ from rendezvous.connections import websocket
 from rendezvous.connections.client import Client
 from rendezvous.connections.websocket import RendezvousFactory, RendezvousProtocol
 from rendezvous.ledger.ledger import Ledger
+from rendezvous.ledger.queue import Job
 from rendezvous.observer import DropReason
 from tests.rendezvous.fakes import Recorder, StoreRunner
 from tests.rendezvous.servers import LIMITS, make_rendezvous
@@ -541,13 +542,13 @@ class WorkTests(WebSocketCase):
         protocol, transport = self.open()
         self.crowd()
         submitted: list[int] = []
-        submit = self.server._ledger.submit
+        run = self.server._ledger.run
 
-        def count(*args: Any, **kwargs: Any) -> Any:
+        def count(job: Job) -> None:
             submitted.append(self.server._ledger.backlog().waiting)
-            return submit(*args, **kwargs)
+            run(job)
 
-        self.patch(self.server._ledger, "submit", count)
+        self.patch(self.server._ledger, "run", count)
         protocol.dataReceived(frame(PING, b"x") * 1000 + frame(TEXT, b'{"type":"list"}') * 20)
         self.settle()
         self.assertEqual(submitted, [0] * 20)

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rendezvous.errors import ErrorKind, LedgerUnavailable, Refusal
 from rendezvous.ledger import queue as queue_module
 from rendezvous.ledger.ledger import Backlog, Ledger, log_failed_batch
+from rendezvous.ledger.queue import Job
 from tests.rendezvous.fakes import HeldRunner, Recorder
 from tests.schedulers import make_scheduler
 
@@ -246,6 +247,19 @@ class LedgerTests(SynchronousTestCase):
         self.runner.let_go()
         self.assertEqual(self.results, ["a", "b"])
         self.failureResultOf(first, ZeroDivisionError)
+
+    def test_done_that_raises(self) -> None:
+        """A job that raises at its own outcome keeps no other outcome back, and is logged."""
+
+        def fail(_: object) -> None:
+            raise ZeroDivisionError
+
+        self.ledger.run(Job(lambda _: "a", fail, (), 0, 0, None))
+        self.ledger.run(Job(lambda _: "b", self.note, (), 0, 0, None))
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.assertEqual(self.results, ["b"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_cancelled(self) -> None:
         """Who no longer wants a result does not keep the others from theirs."""

@@ -58,7 +58,7 @@ class PipelinedBatchTests(ConnectionCase):
 
     def job(self, operation: Callable[[Transaction], Any], lane: int, *keys: str) -> Job:
         """Of an operation."""
-        return Job(operation, keys, 0, lane)
+        return Job(operation, lambda _: None, keys, 0, lane, None)
 
     def steps(self, name: str, count: int, tx: Transaction) -> str:
         """An operation that asks `count` times, one after the other."""

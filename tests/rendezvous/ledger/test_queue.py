@@ -24,6 +24,11 @@ from wormhole_limits.scheduler import Task
 LARGE = LARGE_BYTES + 1
 
 
+def make_job(size: int, lane: int, task: Task | None) -> Job:
+    """A job that does nothing, for nobody."""
+    return Job(lambda _: None, lambda _: None, (), size, lane, task)
+
+
 class QueueCase(SynchronousTestCase):
     """A case with an empty queue."""
 
@@ -45,7 +50,7 @@ class QueueCase(SynchronousTestCase):
     def add(self, task: Task | None, size: int = 1, lane: int | None = None) -> Job:
         """Have a job wait, in a lane of its own unless there is one."""
         self.lanes -= 1
-        job = Job(lambda _: None, (), size, self.lanes if lane is None else lane, task)
+        job = make_job(size, self.lanes if lane is None else lane, task)
         self.queue.add(job)
         return job
 
@@ -176,9 +181,9 @@ class RoomTests(QueueCase):
         for _ in range(8):
             self.add(waits, 125)
         for task, room in ((waits, False), (other, True), (None, False)):
-            self.assertEqual(self.queue.has_room(Job(lambda _: None, (), 1, 0, task)), room)
+            self.assertEqual(self.queue.has_room(make_job(1, 0, task)), room)
         self.patch(queue_module, "MAX_WAITING_BYTES", 1001)
-        self.assertTrue(self.queue.has_room(Job(lambda _: None, (), 1, 0, waits)))
+        self.assertTrue(self.queue.has_room(make_job(1, 0, waits)))
 
     def test_full_of_large_ones(self) -> None:
         """Large jobs that wait keep no small one from waiting, and one of each address may wait."""
@@ -186,7 +191,7 @@ class RoomTests(QueueCase):
         waits, other = self.connect(1), self.connect(2)
         self.add(waits, LARGE)
         for task, size, room in ((waits, LARGE, False), (other, LARGE, True), (waits, 1, True)):
-            self.assertEqual(self.queue.has_room(Job(lambda _: None, (), size, 0, task)), room)
+            self.assertEqual(self.queue.has_room(make_job(size, 0, task)), room)
 
     def test_counts(self) -> None:
         """Jobs and bytes are counted, whoever they are for."""
