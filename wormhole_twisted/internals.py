@@ -8,6 +8,7 @@ into Twisted.
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -61,6 +62,32 @@ def run_timers_by_steady_clock(reactor: ReactorBase) -> None:
     if not isinstance(reactor.seconds, SteadyClock):
         clock: Any = SteadyClock(time.time, time.monotonic)  # noqa: TID251 - a reactor's own clock
         reactor.seconds = clock
+
+
+class _Calls:
+    """Stands in for `twisted.python.log` where the reactor with epoll calls its transports."""
+
+    @staticmethod
+    def callWithLogger(_: object, call: Callable[..., object], *arguments: Any) -> None:  # noqa: N802
+        """Log what a call raises, as Twisted does."""
+        try:
+            call(*arguments)
+        except Exception:
+            _log.failure("An event of a connection raised an exception")
+
+
+def call_without_log_context(reactor: ReactorBase) -> None:
+    """
+    Let a reactor call its transports without a context of the log for each event.
+
+    Twisted puts a transport's name there, with its peer's address, for whatever is logged meanwhile. Nothing
+    here logs it, and it takes 4 us, half as much as to read a command from a socket. The reactor with epoll
+    makes its calls through a function that its module knows as `log.callWithLogger`, and uses nothing else
+    of `log`; other reactors stay as they are. A second call changes nothing.
+    """
+    module: Any = sys.modules.get("twisted.internet.epollreactor")
+    if module is not None and isinstance(reactor, module.EPollReactor):
+        module.log = _Calls
 
 
 def replace_protocol(transport: ITransport, protocol: IProtocol, data: bytes = b"") -> None:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any, cast
 
-from twisted.internet import tcp
+from twisted.internet import epollreactor, tcp
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.selectreactor import SelectReactor
@@ -20,7 +21,9 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import ILogObserver, LogEvent
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python import context
 from twisted.python.failure import Failure
+from twisted.python.log import ILogContext
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
 from zope.interface import provider
@@ -31,6 +34,7 @@ from wormhole_twisted.internals import (
     ReadHook,
     SteadyClock,
     abort_later,
+    call_without_log_context,
     close_now,
     forget_abort,
     is_aborting,
@@ -547,6 +551,79 @@ class LeaveOpenTests(SynchronousTestCase):
     def test_another_kind_of_port(self) -> None:
         """A port that is not TCP has no socket for others."""
         self.assertIsNone(listening_socket(cast(Any, object())))
+
+
+class _Selectable(FileDescriptor):
+    """One end of a pair of sockets, which may raise an exception when it is closed."""
+
+    def __init__(self, reactor: Any, end: socket.socket, *, raises: bool) -> None:
+        super().__init__(reactor)
+        self._end = end
+        self._raises = raises
+        self.contexts: list[Any] = []
+
+    def fileno(self) -> int:
+        return self._end.fileno()
+
+    def logPrefix(self) -> str:
+        return "name"
+
+    def doRead(self) -> Exception | None:
+        self.contexts.append(context.get(ILogContext).get("system"))
+        return None if self._end.recv(10) else CONNECTION_DONE
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        if self._raises:
+            raise ZeroDivisionError
+
+
+class LogContextTests(SynchronousTestCase):
+    """`call_without_log_context`."""
+
+    def setUp(self) -> None:
+        """Make a reactor."""
+        self.module: Any = epollreactor
+        self.patch(self.module, "log", self.module.log)
+        self.reactor = epollreactor.EPollReactor()
+        self.addCleanup(self.reactor.disconnectAll)
+
+    def connect(self, *, raises: bool = False) -> tuple[_Selectable, socket.socket]:
+        """Have the reactor read from one end of a pair of sockets, and return both."""
+        ends = socket.socketpair()
+        for end in ends:
+            self.addCleanup(end.close)
+        selectable = _Selectable(self.reactor, ends[0], raises=raises)
+        self.reactor.addReader(selectable)
+        self.addCleanup(self.reactor.removeReader, selectable)
+        return selectable, ends[1]
+
+    def test_context(self) -> None:
+        """Transports are read as before, and what they log has no name of theirs."""
+        selectable, peer = self.connect()
+        for expected in ("name", "-"):
+            peer.send(b"x")
+            self.reactor.doPoll(1)
+            self.assertEqual(selectable.contexts[-1], expected)
+            call_without_log_context(self.reactor)
+
+    def test_exception(self) -> None:
+        """An exception in one transport is logged, and keeps no other from being called."""
+        call_without_log_context(self.reactor)
+        some = [self.connect(raises=raises) for raises in (True, False, True)]
+        for _, peer in some:
+            peer.close()
+        self.reactor.doPoll(1)
+        self.assertEqual([len(each.contexts) for each, _ in some], [1, 1, 1])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_other_reactors(self) -> None:
+        """A reactor that does not use epoll stays as it is."""
+        reactor = SelectReactor()
+        self.addCleanup(reactor.disconnectAll)
+        before = self.module.log
+        call_without_log_context(reactor)
+        self.assertIs(self.module.log, before)
 
 
 class ReadHookTests(TcpCase):

@@ -58,7 +58,7 @@ from wormhole_server.web.pages.service import PagesService
 from wormhole_server.web.pages.sources import LivePagesSource
 from wormhole_server.web.path_prefix import PathPrefix
 from wormhole_server.web.site import web_site
-from wormhole_twisted.internals import run_timers_by_steady_clock
+from wormhole_twisted.internals import call_without_log_context, run_timers_by_steady_clock
 from wormhole_twisted.sequence import SequentialService
 
 _log = Logger()
@@ -85,6 +85,7 @@ def make_service(
     :param parts: called with the settings when they change, beside the parts of the server.
     """
     run_timers_by_steady_clock(reactor)
+    call_without_log_context(reactor)
     return ServerService(
         loaded,
         reactor,
