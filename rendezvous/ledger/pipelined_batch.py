@@ -38,29 +38,18 @@ class CircularWaitError(Exception):
     """Operations wait for each other's keys in a circle. Run one at a time they do not."""
 
 
-class NotFinalError(Exception):
-    """
-    An operation whose keys were released early may use the transaction again.
-
-    Operations behind it may have changed what it reads. Run without early releases, they have not.
-    """
-
-
 class PipelinedBatch:
     """
     Runs the operations of one transaction.
 
     :param locked: the numbers of the keys that the transaction has locked; those that operations lock on
         their way are added.
-    :param early: release the keys of an operation as soon as it has queued its last statement; see
-        `Transaction.final`.
     :ivar announced: see `Transaction.announced`.
     """
 
-    def __init__(self, pipeline: Pipeline, locked: set[int], *, early: bool = True) -> None:
+    def __init__(self, pipeline: Pipeline, locked: set[int]) -> None:
         self.pipeline = pipeline
         self.locked = locked
-        self.early = early
         self.queues: KeyQueues[_Task] = KeyQueues()
         self.deferred: dict[Statement, list[Parameters]] = {}
         self.announced: dict[str, tuple[int, int]] = {}
@@ -74,7 +63,6 @@ class PipelinedBatch:
 
         :raises KeyTaken: another transaction holds a key that an operation needs.
         :raises CircularWaitError: the batch has to be run again, one job at a time.
-        :raises NotFinalError: the batch has to be run again, without early releases.
         """
         tasks = [_Task(self, job) for job in jobs]
         for task in tasks:
@@ -183,16 +171,6 @@ class _PipelinedTransaction(Transaction):
     def one(self, query: Query[T], **values: Any) -> T | None:
         rows = self._result(query, values).rows
         return query.read(rows[0]) if rows else None
-
-    def final(self, query: Query[T], **values: Any) -> T | None:
-        if not self._batch.early:
-            return self.one(query, **values)
-        result = self._queue(query, values)
-        self._batch.release_all(self._task)
-        self._batch.wait_for_result(self._task)
-        if not result.rows:
-            raise NotFinalError
-        return query.read(result.rows[0])
 
     def each(self, query: Query[T], **values: Any) -> Iterator[T]:
         return map(query.read, self._result(query, values).rows)

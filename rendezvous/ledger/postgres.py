@@ -28,7 +28,7 @@ from rendezvous.errors import LedgerUnavailable
 from rendezvous.ledger.announcement import CHANNEL, NewMessages, encode
 from rendezvous.ledger.keys import lock_key
 from rendezvous.ledger.ledger import log_failed_batch
-from rendezvous.ledger.pipelined_batch import CircularWaitError, NotFinalError, PipelinedBatch
+from rendezvous.ledger.pipelined_batch import CircularWaitError, PipelinedBatch
 from rendezvous.ledger.postgres_connection import PostgresConnection, describe
 from rendezvous.ledger.queue import Job
 from rendezvous.ledger.transaction import KeyTaken
@@ -114,21 +114,16 @@ class PostgresRunner:
     def _run_until_committed(self, jobs: Sequence[Job]) -> float:
         """Run a batch until it is committed; return how long the commit took, in seconds."""
         conflicts = 0
-        together = early = True
+        together = True
         keys = {lock_key(key) for job in jobs for key in job.keys}
         connection = self._connection
         while True:
             try:
                 committed = connection.was_committed()
-                seconds = (
-                    0.0 if committed else self._attempt(jobs, keys, together=together, early=early)
-                )
+                seconds = 0.0 if committed else self._attempt(jobs, keys, together=together)
             except CircularWaitError:
                 connection.roll_back()
                 together = False
-            except NotFinalError:
-                connection.roll_back()
-                early = False
             except KeyTaken as taken:
                 connection.roll_back()
                 keys.add(lock_key(taken.key))
@@ -151,13 +146,11 @@ class PostgresRunner:
                 connection.succeeded()
                 return seconds
 
-    def _attempt(
-        self, jobs: Sequence[Job], keys: set[int], *, together: bool, early: bool
-    ) -> float:
+    def _attempt(self, jobs: Sequence[Job], keys: set[int], *, together: bool) -> float:
         with self._connection.pipeline() as pipeline:
             pipeline.queue(_BEGIN)
             xid = pipeline.queue(_LOCK, [sorted(keys)])
-            batch = PipelinedBatch(pipeline, set(keys), early=early)
+            batch = PipelinedBatch(pipeline, set(keys))
             for some in [jobs] if together else [[job] for job in jobs]:
                 batch.run(some)
             if xid.value is None:

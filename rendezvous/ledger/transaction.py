@@ -103,15 +103,6 @@ class Transaction:
         rows = self._cursor.fetchall()
         return query.read(rows[0]) if rows else None
 
-    def final(self, query: Query[T], **values: Any) -> T | None:
-        """
-        Fetch the only row as the operation's last use of the transaction; None if there is no row.
-
-        The next operation with the same keys is started without waiting for the answer. Without a row the
-        operation may go on, and finds everything as it was.
-        """
-        return self.one(query, **values)
-
     def each(self, query: Query[T], **values: Any) -> Iterator[T]:
         """Fetch row by row, for a caller that may stop early. The next statement ends it."""
         sql, bind = query.compiled(self._dialect)

@@ -13,6 +13,7 @@ from rendezvous.ledger.keys import mailbox_key
 from rendezvous.ledger.statements import Query
 from rendezvous.ledger.transaction import Transaction
 from rendezvous.protocol.replies import StoredMessage
+from rendezvous.rules.schema import UNINDEXED_MESSAGES
 from rendezvous.rules.sql import messages as sql
 from rendezvous.rules.sql.mailboxes import Mailbox
 from rendezvous.rules.sql.messages import Added
@@ -81,32 +82,39 @@ def add(
     :raises Refusal: ADD_BEFORE_OPEN, `side` does not have the mailbox open; MAILBOX_FULL, it would hold more
         than `limits` allow.
     """
-    added = tx.final(
-        sql.INSERT,
-        the_app=app,
-        the_mailbox=mailbox,
-        the_side=side,
-        the_phase=phase,
-        the_body=body,
-        the_message_id=message_id,
-        the_size=size_of(side, phase, body, message_id),
-        the_most_messages=limits.messages,
-        the_most_size=limits.size,
-        now=now,
+    place = tx.one(
+        sql.PLACE, the_app=app, the_mailbox=mailbox, the_side=side, the_phase=phase, the_body=body
     )
-    if added is None:
-        repeated = tx.one(
-            sql.REPEATED,
-            the_app=app,
-            the_mailbox=mailbox,
+    if place is None:
+        raise Refusal(ErrorKind.ADD_BEFORE_OPEN)
+    equal = place.equal
+    if equal is None and place.newest > UNINDEXED_MESSAGES:
+        equal = tx.one(
+            sql.EQUAL_LATER,
+            the_id=place.mailbox_id,
             the_side=side,
             the_phase=phase,
             the_body=body,
         )
-        if repeated is not None:
-            return repeated
-        opened = tx.one(sql.IS_OPEN, the_app=app, the_mailbox=mailbox, the_side=side)
-        raise Refusal(ErrorKind.ADD_BEFORE_OPEN if opened is None else ErrorKind.MAILBOX_FULL)
+    if equal is not None:
+        stored = tx.one(sql.STORED, the_id=place.mailbox_id, the_number=equal)
+        if stored is not None:
+            return stored
+    total = place.total + size_of(side, phase, body, message_id)
+    if place.newest >= limits.messages or total > limits.size:
+        raise Refusal(ErrorKind.MAILBOX_FULL)
+    added = Added(place.mailbox_id, place.newest + 1)
+    tx.run(
+        sql.INSERT,
+        the_id=added.mailbox_id,
+        the_number=added.number,
+        the_side=side,
+        the_phase=phase,
+        the_body=body,
+        the_message_id=message_id,
+        the_total=total,
+        now=now,
+    )
     tx.announce(mailbox_key(app, mailbox), added.mailbox_id, added.number)
     return added
 

@@ -20,9 +20,7 @@ _VALUES = {
     "the_message_id": "null",
     "the_id": 1,
     "the_number": 1,
-    "the_size": 1,
-    "the_most_messages": 1,
-    "the_most_size": 1,
+    "the_total": 1,
     "the_most": 1,
     "now": 1.0,
 }

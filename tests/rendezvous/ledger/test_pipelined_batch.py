@@ -13,7 +13,7 @@ from psycopg import errors
 from rendezvous.errors import ErrorKind, Refusal
 from rendezvous.ledger.keys import lock_key
 from rendezvous.ledger.pipeline import Pipeline, PreparedStatements
-from rendezvous.ledger.pipelined_batch import CircularWaitError, NotFinalError, PipelinedBatch
+from rendezvous.ledger.pipelined_batch import CircularWaitError, PipelinedBatch
 from rendezvous.ledger.queue import Job
 from rendezvous.ledger.statements import prepare, prepare_value
 from rendezvous.ledger.transaction import KeyTaken, Transaction
@@ -110,53 +110,14 @@ class PipelinedBatchTests(ConnectionCase):
         self.assertEqual(outcomes, [None, [1], None, [1, 2], 2, None, [3, 4]])
         self.assertEqual(self.pipeline.exchanges, 1)
 
-    def test_last_question(self) -> None:
-        """Behind its last question an operation has no use for its turns: the next asks as well."""
-
-        def last(name: str, tx: Transaction) -> object:
-            self.seen.append(name)
-            return tx.final(_ALL)
-
-        self.pipeline.queue("INSERT INTO numbers VALUES (1)")
-        self.run_all(*(self.job(partial(last, name), 1, "x") for name in "abc"))
-        self.assertEqual((self.seen, self.pipeline.exchanges), (["a", "b", "c"], 1))
-
     def test_only_row(self) -> None:
         """The only row of a query is its result, and None if there is no row."""
-        self.batch.early = False
         outcomes = self.run_all(
-            self.job(lambda tx: (tx.one(_ALL), tx.final(_ALL)), 1),
+            self.job(lambda tx: tx.one(_ALL), 1),
             self.job(lambda tx: tx.run(_ADD, n=7), 2),
-            self.job(lambda tx: (tx.one(_ALL), tx.final(_ALL)), 3),
+            self.job(lambda tx: tx.one(_ALL), 3),
         )
-        self.assertEqual(outcomes[2], (7, 7))
-        self.assertIsNone(outcomes[0][0])
-
-        def find_nothing(tx: Transaction) -> int | None:
-            tx.run(_CLEAR)
-            return tx.final(_ALL)
-
-        self.assertEqual(self.run_all(self.job(find_nothing, 1)), [None])
-
-    def test_not_final(self) -> None:
-        """Without a row there is no early release: the batch is run again, and the operation goes on."""
-
-        def find_none(tx: Transaction) -> list[int]:
-            nothing = tx.final(_ALL)
-            self.assertIsNone(nothing)
-            return tx.all(_ALL)
-
-        def jobs() -> list[Job]:
-            return [
-                self.job(find_none, 1, "x"),
-                self.job(lambda tx: tx.run(_ADD, n=7), 2, "x"),
-            ]
-
-        with self.assertRaises(NotFinalError):
-            self.run_all(*jobs())
-        self.pipeline.queue("DELETE FROM numbers")
-        self.batch = PipelinedBatch(self.pipeline, set(), early=False)
-        self.assertEqual(self.run_all(*jobs())[0], [])
+        self.assertEqual(outcomes, [None, None, 7])
 
     def test_shared(self) -> None:
         """The batch has the announcements of all its operations, none of which is alone."""

@@ -38,11 +38,10 @@ class TransactionRules(StoreCase):
         self.assertEqual(self.store.rows(_T, "implementation"), ["literal"] * 2)
 
     def test_one(self) -> None:
-        """One row, or None; the same for the last query of an operation."""
+        """One row, or None."""
         self.add("a")
-        for name in ("one", "final"):
-            self.assertEqual(self.store.run(lambda tx: getattr(tx, name)(_ONE, now=0.0)), "a")  # noqa: B023
-            self.assertIsNone(self.store.run(lambda tx: getattr(tx, name)(_ONE, now=5.0)))  # noqa: B023
+        self.assertEqual(self.store.run(lambda tx: tx.one(_ONE, now=0.0)), "a")
+        self.assertIsNone(self.store.run(lambda tx: tx.one(_ONE, now=5.0)))
 
     def test_count(self) -> None:
         """A statement tells how many rows it has changed."""

@@ -82,12 +82,11 @@ class MessageRules(RulesCase):
             return
         self.open(A)
         with self.store.engine.connect() as connection:
-            for statement in (sql.INSERT, sql.REPEATED):
-                text, _ = statement.compiled(dialect)
-                plan = connection.exec_driver_sql(
-                    "EXPLAIN QUERY PLAN " + text, (None,) * text.count("?")
-                )
-                self.assertIn("ix_messages_later", "\n".join(str(row.detail) for row in plan))
+            text, _ = sql.EQUAL_LATER.compiled(dialect)
+            plan = connection.exec_driver_sql(
+                "EXPLAIN QUERY PLAN " + text, (None,) * text.count("?")
+            )
+            self.assertIn("ix_messages_later", "\n".join(str(row.detail) for row in plan))
 
     def test_most_messages(self) -> None:
         """A mailbox takes as many messages as it may hold; one that it has is answered all the same."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from operator import itemgetter
 
 from rendezvous.rules import schema
@@ -35,41 +34,32 @@ class MessageStatementRules(RulesCase):
             newest = self.store.run(lambda tx, row_id=row_id: tx.one(sql.NEWEST, the_id=row_id))  # type: ignore[misc]
             self.assertEqual(newest, count)
 
-    def setUp(self) -> None:
-        """No two messages are equal: an equal one would not be stored."""
-        super().setUp()
-        self.bodies = map(str, itertools.count())
-
-    def insert(self, side: str) -> int | None:
-        """Store a message, and return its number."""
-        added = self.store.run(
+    def place(self, side: str) -> int | None:
+        """The number of the newest message, where a side may add one."""
+        place = self.store.run(
             lambda tx: tx.one(
-                sql.INSERT,
+                sql.PLACE,
                 the_app=APP,
                 the_mailbox="box",
                 the_side=side,
                 the_phase="0",
-                the_body=next(self.bodies),
-                the_message_id="null",
-                the_size=1,
-                the_most_messages=100,
-                the_most_size=100,
-                now=self.now,
+                the_body="",
             )
         )
-        return None if added is None else added.number
+        return None if place is None else place.newest
 
-    def test_insert(self) -> None:
-        """A message is stored for a side that has the mailbox open, first or second, and for no other."""
-        self.assertIsNone(self.insert(A))
+    def test_place(self) -> None:
+        """There is a place for a side that has the mailbox open, first or second, and for no other."""
+        self.assertIsNone(self.place(A))
         self.open(A)
         self.open(B)
-        self.assertEqual([self.insert(side) for side in (A, B, C, A)], [1, 2, None, 3])
+        self.assertEqual([self.place(side) for side in (A, B, C)], [0, 0, None])
+        self.add(A)
         self.close(A)
-        self.assertEqual([self.insert(side) for side in (A, B, C)], [None, 4, None])
+        self.assertEqual([self.place(side) for side in (A, B, C)], [None, 1, None])
         self.open(A)
         self.close(B)
-        self.assertEqual([self.insert(side) for side in (A, B, C)], [5, None, None])
+        self.assertEqual([self.place(side) for side in (A, B, C)], [1, None, None])
 
     def numbers(self, first: int) -> list[int | None]:
         """The numbers on a page, and None for a mailbox without messages, from either statement."""
@@ -108,8 +98,9 @@ class MessageStatementsOnSqlite(OnSqlite, MessageStatementRules):
 
     def test_bound_at_once(self) -> None:
         """A message is stored without parameters of SQLAlchemy's own, which would take the longest."""
-        _, bind = sql.INSERT.compiled(self.store.engine.dialect)
-        self.assertIsInstance(bind, itemgetter)
+        for statement in (sql.PLACE, sql.INSERT):
+            _, bind = statement.compiled(self.store.engine.dialect)
+            self.assertIsInstance(bind, itemgetter)
 
 
 class MessageStatementsOnPostgres(OnPostgres, MessageStatementRules):
