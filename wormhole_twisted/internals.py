@@ -394,7 +394,8 @@ def write_at_once(transport: Connection, data: bytes) -> None:
     system calls and a turn of the reactor for each message. No public attribute says whether the transport
     holds bytes that must be sent first.
     """
-    if not has_unsent(transport):
+    if not (transport.dataBuffer or transport._tempDataBuffer):  # noqa: SLF001
+        # At most 128 KiB: more would fill the socket's buffer, where nobody counts what a peer does not read.
         sent = transport.writeSomeData(data)
         # A number, or an exception, which the transport meets again when it writes.
         if isinstance(sent, int):

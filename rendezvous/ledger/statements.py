@@ -36,7 +36,7 @@ class Statement:
 
     def __init__(self, construct: ClauseElement) -> None:
         self._construct = construct
-        self._compiled: dict[str, tuple[str, Bind]] = {}
+        self._compiled: dict[Dialect, tuple[str, Bind]] = {}
 
     def compiled(self, dialect: Dialect) -> tuple[str, Bind]:
         """
@@ -44,10 +44,9 @@ class Statement:
 
         :return: the SQL text, and a function from named values to the parameters that the driver takes.
         """
-        style = dialect.name + dialect.paramstyle
-        known = self._compiled.get(style)
+        known = self._compiled.get(dialect)
         if known is None:
-            known = self._compiled[style] = self._compile(dialect)
+            known = self._compiled[dialect] = self._compile(dialect)
         return known
 
     def _compile(self, dialect: Dialect) -> tuple[str, Bind]:
