@@ -1,5 +1,5 @@
 """
-Autobahn, which carries out the opening handshake (RFC 6455, section 4) and nothing after it.
+Autobahn, which carries out opening handshakes (RFC 6455, section 4) that are not plain, and nothing after.
 
 Owns every use of what Autobahn does not document. (Its native code for masks is used by `masking`.) Written
 for Autobahn 25.10 to 26; `tests/wormhole_websocket/test_autobahn.py` fails where a later one differs.
@@ -16,7 +16,12 @@ from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.logger import Logger
 
+from wormhole_websocket.handshake import plain_response
+
 _log = Logger()
+
+_VERSION: Final = 13
+"""Of the protocol (RFC 6455, section 11.6)."""
 
 # Undocumented: whether Autobahn colours the texts that it makes for a log which nobody keeps, a tenth of the
 # cost of a handshake.
@@ -114,6 +119,8 @@ class OpeningFactory(WebSocketServerFactory):
 
     log = _QuietLogger()
     countConnections: int  # noqa: N815 - Autobahn's, which compares it with its option maxConnections
+    maxConnections: int  # noqa: N815
+    versions: list[int]
 
     def __init__(
         self,
@@ -137,8 +144,24 @@ class OpeningFactory(WebSocketServerFactory):
         """The value of an option of Autobahn's that holds after the opening."""
         return getattr(self, name)
 
+    def answer(self, transport: ITransport, data: bytes) -> bytes | None:
+        """
+        Answer a handshake about which nothing has to be decided; the connection counts until `ended`.
+
+        :param data: what the connection begins with.
+        :return: the response; None: Autobahn has to answer it.
+        """
+        if self.maxConnections or _VERSION not in self.versions:
+            return None
+        response = plain_response(data)
+        if response is not None:
+            self.countConnections += 1
+            if hasattr(transport, "setTcpNoDelay"):  # UNIX sockets have none
+                transport.setTcpNoDelay(self.option("tcpNoDelay"))
+        return response
+
     def begin(self, transport: ITransport) -> Opening:
-        """Begin the handshake of a connection; it counts until `ended` is called."""
+        """Begin a handshake that Autobahn answers; the connection counts until `ended`."""
         opening: Any = Opening()
         opening.factory = self
         vars(opening).update(self._attributes)

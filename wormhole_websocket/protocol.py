@@ -1,5 +1,5 @@
 """
-The server's side of a WebSocket, as a Twisted protocol: opened by Autobahn, read as bytes, closed here.
+The server's side of a WebSocket, as a Twisted protocol: opened, read as bytes, and closed.
 
 Owns the states of a connection and the closing handshake (RFC 6455, sections 4 and 7). How frames are read,
 and what messages mean, belongs to the classes that are derived from it.
@@ -53,6 +53,7 @@ class WebSocketProtocol(Protocol):
         self.subprotocol: str | None = None
         self._openings = openings
         self._opening: Opening | None = None
+        self._was_open = False
         self._clock = clock
         self._open_seconds = open_seconds
         self._close_seconds = close_seconds
@@ -130,7 +131,6 @@ class WebSocketProtocol(Protocol):
     def connectionMade(self) -> None:
         """A peer has connected."""
         self._set_deadline(self._open_seconds)
-        self._opening = self._openings.begin(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have arrived: of the opening handshake, then of frames."""
@@ -148,32 +148,48 @@ class WebSocketProtocol(Protocol):
         """The transport is closed, by whomever."""
         self._closed()
         opening, self._opening = self._opening, None
-        if opening is None:
+        if self._was_open:
             try:
                 self._openings.ended()
                 self.lost()
             except Exception:
                 self.failed()
-        else:
+        elif opening is not None:
             opening.connectionLost(reason)
 
     def _open(self, data: bytes) -> None:
         opening = self._opening
         if opening is None:
-            return
+            response = self._openings.answer(self.transport, data)
+            if response is not None:
+                self._opened(response, data.partition(b"\r\n\r\n")[2])
+                return
+            opening = self._opening = self._openings.begin(self.transport)
         opening.dataReceived(data)
         if opening.has_failed:
             self.state = WebSocketState.CLOSED
         elif opening.unread is not None:
             self._opening = None
             self.subprotocol = opening.subprotocol
-            self.state = WebSocketState.OPEN
-            self._set_deadline(0)
-            self.opened()
-            if opening.unread:
-                self.dataReceived(opening.unread)
+            self._opened(b"", opening.unread)
         elif len(opening.data) > LONGEST_HEAD:
             self.abort()
+
+    def _opened(self, response: bytes, unread: bytes) -> None:
+        """
+        Go on with frames.
+
+        :param response: what completes the handshake, unless Autobahn has sent it.
+        :param unread: what has arrived behind the request.
+        """
+        self._was_open = True
+        self.state = WebSocketState.OPEN
+        self._set_deadline(0)
+        if response:
+            self.send_frame(response)
+        self.opened()
+        if unread:
+            self.dataReceived(unread)
 
     def _closed(self) -> None:
         self.state = WebSocketState.CLOSED

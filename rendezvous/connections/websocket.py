@@ -106,11 +106,15 @@ class RendezvousProtocol(WebSocketProtocol):
         """The number of the message that the client has begun and not finished, while it is read; or None."""
         return self._messages if self._reader.unfinished_bytes and not self.paused else None
 
+    def connectionMade(self) -> None:
+        """See `WebSocketProtocol.connectionMade`."""
+        super().connectionMade()
+        self._direct = is_tcp(self.transport)
+
     def opened(self) -> None:
         """Greet the client."""
         peer = self._address or self.transport.getPeer()
         client = self.client = self.factory.new_client(self, block_of(peer))
-        self._direct = is_tcp(self.transport)
         read_freely(self.transport)  # its frames are handled in turn
         self.transport.unregisterProducer()  # twisted.web's, where the connection began there
         self.transport.registerProducer(self, True)

@@ -652,8 +652,7 @@ class BrokenTests(WebSocketCase):
     def test_failure_while_opening(self) -> None:
         """An exception before there is a connection is logged and counted as well."""
         peer = self.dial()
-        websocket: Any = peer.protocol
-        self.patch(websocket._opening, "processHandshake", lambda: 1 // 0)
+        self.patch(self.factory._openings, "answer", lambda *_: 1 // 0)
         peer.deliver(REQUEST)
         self.clock.advance(0.0)
         self.assertFalse(peer.connected)
@@ -846,6 +845,7 @@ class FailureTests(WebSocketCase):
         """A peer whose opening handshake cannot begin is disconnected."""
         self.patch(self.factory._openings, "begin", lambda _: 1 // 0)
         peer = self.dial()
+        peer.deliver(REQUEST[:10])
         self.assertTrue(peer.aborted)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.observer.errors, 1)

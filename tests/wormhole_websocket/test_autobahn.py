@@ -96,6 +96,25 @@ class OpeningTests(OpeningCase):
         self.assertNotIn(LogLevel.info, [event["log_level"] for event in events])
 
 
+class AnswerTests(OpeningCase):
+    """`OpeningFactory.answer`."""
+
+    def test_same(self) -> None:
+        """The answer is Autobahn's, byte by byte, and leaves the transport and the count as Autobahn does."""
+        _, expected = self.begin(REQUEST)
+        transport = MemoryTransport()
+        self.assertEqual(self.factory.answer(transport, REQUEST), expected.value())
+        self.assertEqual(transport.no_delay, expected.no_delay)
+        self.assertEqual(self.factory.countConnections, 2)
+
+    def test_options(self) -> None:
+        """Where an option may refuse the handshake, it is left to Autobahn."""
+        for options in ({"maxConnections": 2}, {"versions": [8]}):
+            self.factory.configure(options)
+            self.assertIsNone(self.factory.answer(MemoryTransport(), REQUEST))
+        self.assertEqual(self.factory.countConnections, 0)
+
+
 class OptionTests(OpeningCase):
     """`OpeningFactory`: the options."""
 

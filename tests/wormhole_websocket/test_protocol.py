@@ -62,6 +62,7 @@ class ProtocolCase(SynchronousTestCase):
     def open(self) -> None:
         """Complete the opening handshake."""
         self.connection.dataReceived(REQUEST)
+        self.connection.flush()
         self.assertIn(ACCEPT, self.transport.take())
 
     def assert_state(self, state: WebSocketState, *, timers: int) -> None:
@@ -128,12 +129,17 @@ class OpeningTests(ProtocolCase):
 
     def test_count(self) -> None:
         """Autobahn's count of connections is right after each way to end."""
-        self.assertEqual(self.openings.countConnections, 1)
-        self.open()
-        self.assertEqual(self.openings.countConnections, 1)
+        for request in (REQUEST, REQUEST[:-2] + b"Origin: null\r\n\r\n"):
+            self.setUp()
+            self.openings.configure({"webStatus": False, "allowNullOrigin": True})
+            self.connection.dataReceived(request)
+            self.assertEqual(self.openings.countConnections, 1)
+            self.connection.connectionLost()
+            self.assertEqual(self.openings.countConnections, 0)
+            self.assertEqual(self.connection.calls, ["opened", "lost"])
+        self.setUp()
         self.connection.connectionLost()
-        self.assertEqual(self.openings.countConnections, 0)
-        self.assertEqual(self.connection.calls, ["opened", "lost"])
+        self.assertEqual((self.openings.countConnections, self.connection.calls), (0, []))
 
 
 class ClosingTests(ProtocolCase):
