@@ -312,9 +312,9 @@ class Rendezvous(MultiService):
         keys: Sequence[str],
         task: Task,
     ) -> None:
-        def failed(failure: Failure) -> None:
-            if failure.check(Refusal, LedgerUnavailable) is None:
-                self.report(failure)
+        def done(outcome: object) -> None:
+            if isinstance(outcome, Failure) and not outcome.check(Refusal, LedgerUnavailable):
+                self.report(outcome)
 
         self.scheduler.spend(task, TRANSACTION_UNITS)
-        self._ledger.submit(operation, lane=lane, keys=keys, task=task).addErrback(failed)
+        self._ledger.run(Job(operation, done, keys, 0, lane, task))

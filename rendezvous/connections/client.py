@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import attrs
@@ -243,17 +242,17 @@ class Client:
             self._settle(answer, refusal=refusal)
             return
         command.start(self._listener)
-        done = partial(self._performed, answer, command)
-        self._rendezvous.perform(command, self._lane, self.task, done)
 
-    def _performed(self, answer: Answer, command: Command[Any], outcome: object) -> None:
-        try:
-            if isinstance(outcome, Failure):
-                self._refused(outcome, answer, command)
-            else:
-                self._succeeded(outcome, answer, command)
-        except Exception:  # as in `received`
-            self._fail(Failure(), answer.payload)
+        def done(outcome: object) -> None:
+            try:
+                if isinstance(outcome, Failure):
+                    self._refused(outcome, answer, command)
+                else:
+                    self._succeeded(outcome, answer, command)
+            except Exception:  # as in `received`
+                self._fail(Failure(), answer.payload)
+
+        self._rendezvous.perform(command, self._lane, self.task, done)
 
     def _succeeded(self, result: object, answer: Answer, command: Command[Any]) -> None:
         command.keep(self._allowance, result)
