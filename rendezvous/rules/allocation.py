@@ -20,6 +20,10 @@ from rendezvous.rules import schema
 
 # Up to so many digits all nameplates in use are read.
 _EXACT_DIGITS = 3
+_SHORT_NAMES = [
+    [str(number) for number in range(10**digits // 10, 10**digits)]
+    for digits in range(1, _EXACT_DIGITS + 1)
+]
 # Nobody types more digits, and no database holds so many nameplates.
 _MAX_DIGITS = 12
 # With nine in ten in use, one of these is free 99.9 times in 100.
@@ -91,9 +95,8 @@ class Allocator:
 
     def _short(self, tx: Transaction, app: str, passed_over: Collection[str]) -> str | None:
         taken = {*tx.all(_SHORT, the_app=app), *passed_over}
-        for digits in range(1, _EXACT_DIGITS + 1):
-            first = 10 ** (digits - 1)
-            free = [name for n in range(first, 10 * first) if (name := str(n)) not in taken]
+        for names in _SHORT_NAMES:
+            free = [name for name in names if name not in taken]
             if free:
                 return free[self._below(len(free))]
         return None
