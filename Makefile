@@ -21,7 +21,7 @@ PARTS := pyproject.toml constraints.txt tools/build_backend.py tools/web_build.p
 export PYTHONDONTWRITEBYTECODE :=
 
 .SILENT:
-.PHONY: serve test test-fast test-system test-deb test-large test-containers dist deb docs lint mutate format bench-abuse bench-client bench-rendezvous bench-relay bench-scale clean
+.PHONY: serve test test-fast test-system test-deb test-large test-containers dist deb docs lint mutate format bench-abuse bench-client bench-rendezvous bench-relay bench-restarts bench-scale clean
 
 serve: $(VENV)/.serve
 	echo "Starting the server; Ctrl-C stops it."
@@ -90,6 +90,9 @@ bench-rendezvous: $(VENV)/.dev
 
 bench-relay: $(VENV)/.dev
 	$(BIN)/python -m bench.relay
+
+bench-restarts: $(VENV)/.dev
+	$(BIN)/python -m bench.restarts
 
 bench-scale: $(VENV)/.dev
 	$(BIN)/python -m bench.scale
