@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
+from urllib.request import urlopen
 
 import attrs
 
@@ -32,6 +33,7 @@ from bench.common import (
     OURS,
     ROOT,
     BenchError,
+    figure,
     free_port,
     machine,
     median,
@@ -84,6 +86,9 @@ def _run(
         thread.start()
     say(f"waiting until {options.transfers} transfers run")
     while bench.running < options.transfers:
+        if bench.failures:
+            bench.stop()
+            raise BenchError(f"before the first restart: {bench.failures[0]}")
         time.sleep(0.1)
     gaps = []
     with _Beat(server.transit_port) as beat:
@@ -107,11 +112,7 @@ def _run(
                 str(bench.done),
                 str(len(bench.failures)),
                 str(server.handed_over()),
-                *(
-                    f"{each:.0f}"
-                    for each in (median(gaps), percentile(gaps, 0.9), max(gaps))
-                    if each
-                ),
+                *map(figure, (median(gaps), percentile(gaps, 0.9), max(gaps))),
             ]
         ],
     )
@@ -127,14 +128,17 @@ class _Server:
     def __init__(self, directory: Path, rate: int) -> None:
         self.port = free_port()
         self.transit_port = _PUBLIC_RELAY_PORT
+        self._metrics = free_port()
         self._log = directory / "server.log"
         self._flags = [
             f"--rendezvous=tcp:{self.port}:interface=0.0.0.0",
             f"--transit=tcp:{self.transit_port}:interface=0.0.0.0",
-            "--metrics=none",
+            f"--metrics=tcp:{self._metrics}:interface=127.0.0.1",
             f"--database=sqlite:///{directory / 'server.db'}",
             f"--take-over={directory / 'take-over'}",
             f"--transit-rate-per-pair={rate}",
+            "--connections-per-address=none",
+            "--transit-waiting-per-address=none",
             *BOUNDS_OUT_OF_REACH,
         ]
         self._upgrade = directory / "upgrade"
@@ -166,12 +170,15 @@ class _Server:
                 env=environment,
             )
         self._ready += 1
-        while self._log.read_text().count(" Ready.") < self._ready:
+        while self._log.read_text().count(" Metrics: ") < self._ready:
             if self._process.poll() is not None:
                 raise BenchError(f"no server took over:\n{self._log.read_text()[-2000:]}")
             time.sleep(0.01)
         if before is not None and before.wait(60.0) != 0:
             raise BenchError(f"the server before failed:\n{self._log.read_text()[-2000:]}")
+        with urlopen(f"http://127.0.0.1:{self._metrics}/metrics") as page:
+            if (b'version="9.' in page.read()) != upgrade:
+                raise BenchError("a server of the wrong version serves")
 
     def handed_over(self) -> int:
         """How many connections all servers together have taken over."""
@@ -350,6 +357,7 @@ class _Beat:
             if end.recv(3, socket.MSG_WAITALL) != b"ok\n":
                 raise BenchError("the relay does not pair")
         self._longest = 0.0
+        self._sent = self._received = 0
         self._stopped = False
         self._threads = [threading.Thread(target=each) for each in (self._send, self._receive)]
 
@@ -364,6 +372,8 @@ class _Beat:
             thread.join()
         for end in self._ends:
             end.close()
+        if self._sent != self._received:
+            raise BenchError(f"of the pair's {self._sent} bytes {self._received} have arrived")
 
     def longest(self) -> float:
         """The longest time between two bytes since the last call, in seconds."""
@@ -372,13 +382,15 @@ class _Beat:
 
     def _send(self) -> None:
         while not self._stopped:
+            self._sent += 1
             self._ends[0].sendall(b"x")
             time.sleep(_BEAT_SECONDS)
         self._ends[0].shutdown(socket.SHUT_WR)
 
     def _receive(self) -> None:
         before = time.monotonic()
-        while self._ends[1].recv(65536):
+        while data := self._ends[1].recv(65536):
+            self._received += len(data)
             now = time.monotonic()
             self._longest = max(self._longest, now - before)
             before = now

@@ -71,6 +71,8 @@ class Relay:
         self._connections: dict[Connection, None] = {}
         self._stopping = False
         self._handing_over = False
+        # Those that no other relay will go on with, once this one stops.
+        self._ending: set[Connection] = set()
         self._when_empty: list[Deferred[None]] = []
 
     @property
@@ -98,7 +100,7 @@ class Relay:
         """
         connection = Connection(self, transport)
         self._add(connection)
-        if self._stopping and self._ends_here(connection):
+        if self._note_ending(connection):
             connection.close(Cause.SHUTDOWN)
         return connection
 
@@ -143,6 +145,12 @@ class Relay:
     def begin_handover(self) -> None:
         """Keep what another relay can go on with from ending here, until `hand_over`."""
         self._handing_over = True
+
+    def end_handover(self) -> None:
+        """Let everything end here after all: there is no other relay."""
+        self._handing_over = False
+        for connection in self._connections:
+            self._note_ending(connection)
 
     def hand_over(self) -> list[tuple[ITransport, HandedConnection]]:
         """
@@ -194,9 +202,8 @@ class Relay:
     def abort_all(self) -> Deferred[None]:
         """As `close_all`, but wait for no peer: what the kernel does not hold yet is dropped."""
         done = self.close_all()
-        for connection in list(self._connections):
-            if self._ends_here(connection):
-                connection.transport.abort()
+        for connection in list(self._ending):
+            connection.transport.abort()
         return done
 
     def handle_exception(self) -> None:
@@ -223,6 +230,8 @@ class Relay:
         """Report the new state of `connection`; one that closes waits no longer."""
         if after is ConnectionState.CLOSING or after is None:
             self._pairing.remove(connection)
+        if after is not None:
+            self._note_ending(connection)
         notify(
             self.observer, self.observer.connection_state, connection.transport.kind, before, after
         )
@@ -230,6 +239,7 @@ class Relay:
     def remove(self, connection: Connection) -> None:
         """Forget `connection`: its transport is gone."""
         del self._connections[connection]
+        self._ending.discard(connection)
         self._fire_if_empty()
 
     def _add(self, connection: Connection) -> None:
@@ -270,10 +280,12 @@ class Relay:
 
     def _stop(self, *states: ConnectionState) -> Deferred[None]:
         self._stopping = True
+        for connection in self._connections:
+            self._note_ending(connection)
         done: Deferred[None] = Deferred()
         self._when_empty.append(done)
         for connection in list(self._connections):
-            if connection.session.state in states and self._ends_here(connection):
+            if connection.session.state in states and connection in self._ending:
                 connection.close(Cause.SHUTDOWN)
         self._fire_if_empty()
         return done
@@ -282,8 +294,15 @@ class Relay:
         """Whether no other relay will go on with it."""
         return not (self._handing_over and connection.can_be_handed_over)
 
+    def _note_ending(self, connection: Connection) -> bool:
+        """Return whether the relay stops, and no other one will go on with `connection`."""
+        if not (self._stopping and self._ends_here(connection)):
+            return False
+        self._ending.add(connection)
+        return True
+
     def _fire_if_empty(self) -> None:
-        if self._when_empty and not any(map(self._ends_here, self._connections)):
+        if not self._ending:
             waiting, self._when_empty = self._when_empty, []
             for done in waiting:
                 done.callback(None)

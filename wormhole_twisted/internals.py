@@ -277,8 +277,10 @@ def take_socket(transport: Connection) -> tuple[socket.socket, bytes]:
 
 
 def listening_socket(port: IListeningPort) -> socket.socket | None:
-    """Return the socket of a TCP port; None for a port of another kind."""
-    return port.socket if isinstance(port, Port) else None
+    """Return the socket of a TCP port; None for a port of another kind, that of a Unix socket too."""
+    if isinstance(port, Port) and port.addressFamily in (socket.AF_INET, socket.AF_INET6):
+        return port.socket
+    return None
 
 
 def leave_open(port: IListeningPort) -> None:

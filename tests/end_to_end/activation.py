@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.end_to_end.processes import BIN, SECONDS, Program, Server
@@ -134,10 +135,15 @@ class Activated(Server):
 
     def restart(self) -> None:
         """As `systemctl restart` does with the unit."""
+        self.restart_with(lambda: None)
+
+    def restart_with(self, meanwhile: Callable[[], None]) -> None:
+        """Restart it, and do something while there is no process."""
         assert self.program is not None
-        self.program.process.send_signal(signal.SIGUSR2)
+        self.program.process.send_signal(signal.SIGURG)
         self.begin_to_stop()
         assert self.has_stopped() == 0
+        meanwhile()
         self.start()
 
     def has_stopped(self) -> int:

@@ -164,6 +164,30 @@ def test_handed_over(server: Activated, tmp_path: Path) -> None:
         transfer.end()
 
 
+def test_failed_start(server: Activated) -> None:
+    """A process that cannot start leaves what systemd keeps to the next one."""
+    one, other = pair(server.transit_port)
+    server.restart_with(lambda: _cannot_start(server))
+    one.send(b"still here")
+    other.expect(b"still here")
+    assert not server.ear.kept
+
+
+def _cannot_start(server: Activated) -> None:
+    assert server.ear.kept
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        program = Program(
+            [*server.command_line(), f"--metrics=tcp:{taken.getsockname()[1]}:interface=127.0.0.1"],
+            environment={"NOTIFY_SOCKET": str(server.ear.path)},
+            descriptors=server.descriptors(),
+        )
+        try:
+            assert program.finish() == 1
+            assert "Address already in use" in program.output
+        finally:
+            program.end()
+
+
 def test_what_systemd_hears(tmp_path: Path, ear: Ear) -> None:
     """systemd is notified of readiness, of a reload, of the stop and its length, and by the watchdog."""
     server = Activated(f"sqlite:///{tmp_path / 'server.db'}", ear, "--shutdown-timeout=7")

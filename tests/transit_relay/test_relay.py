@@ -374,6 +374,32 @@ class HandoverTests(ConnectionCase):
         self.assertEqual([each.buddy for _, each in self.relay.hand_over()], [1, 0])
         self.assert_nothing_left()
 
+    def test_no_successor(self) -> None:
+        """Without a successor everything ends here after all."""
+        transport, waiting = self.connect(handshake(0))
+        self.relay.begin_handover()
+        self.assertIsNone(self.successResultOf(self.relay.drain()))
+        self.relay.end_handover()
+        done = self.relay.drain()
+        self.assertEqual(transport.finished, Cause.SHUTDOWN)
+        self.assertNoResult(done)
+        waiting.transport_lost()
+        self.successResultOf(done)
+
+    def test_paired_with_what_ends_here(self) -> None:
+        """A connection that would go on ends here if it is paired with one that cannot."""
+        _, waiting = self.connect(handshake(0))
+        fixed = FakeRelayTransport()
+        fixed.can_be_handed_over = False
+        buddy = self.relay.add_connection(fixed)
+        self.relay.begin_handover()
+        buddy.receive(handshake(1))
+        done = self.relay.drain()
+        self.assertNoResult(done)
+        for connection in (waiting, buddy):
+            connection.transport_lost()
+        self.successResultOf(done)
+
 
 class LastRecordTests(ConnectionCase):
     """The record of the last connection."""

@@ -549,8 +549,13 @@ class LeaveOpenTests(SynchronousTestCase):
                     self.assertEqual(client.connect_ex(other.getsockname()) == 0, leave)
 
     def test_another_kind_of_port(self) -> None:
-        """A port that is not TCP has no socket for others."""
-        self.assertIsNone(listening_socket(cast(Any, object())))
+        """A port that is not TCP has no socket for others, and that of a Unix socket has a file."""
+        reactor = SelectReactor()
+        self.addCleanup(reactor.disconnectAll)
+        path = os.path.join(self.mktemp(), "socket")
+        os.mkdir(os.path.dirname(path))
+        for port in (reactor.listenUNIX(os.path.relpath(path), Factory()), object()):
+            self.assertIsNone(listening_socket(cast(Any, port)))
 
 
 class _Selectable(FileDescriptor):

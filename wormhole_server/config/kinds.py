@@ -8,6 +8,7 @@ whose text says what is wrong and what to write.
 from __future__ import annotations
 
 import enum
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +58,16 @@ def _path(raw: object) -> str:
     return raw
 
 
+def _socket_path(raw: object) -> str:
+    path = _path(raw)
+    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"{quoted(path)} is longer than the {_LONGEST_SOCKET_PATH} bytes that the path of a Unix socket "
+            "may have; write a shorter one"
+        )
+    return path
+
+
 def _whole(raw: object, least: int, most: int, what: str) -> int:
     text = str(raw).strip()
     if isinstance(raw, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -78,6 +89,7 @@ def _switch(raw: object) -> bool:
 
 
 # Those of Twisted's `LogLevel`, which is slow to import.
+_LONGEST_SOCKET_PATH = 107  # bytes; of Linux (unix(7))
 _LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
 
 
@@ -220,6 +232,7 @@ def _show_disk_reserve(value: durations.Bytes | Automatic) -> str:
 TEXT = ValueKind("TEXT", _text)
 FILE = ValueKind("FILE", _path)
 OPTIONAL_FILE = ValueKind("FILE|none", _path, none=True)
+OPTIONAL_SOCKET = ValueKind("SOCKET|none", _socket_path, none=True)
 SWITCH = ValueKind("", _switch, bool)
 DURATION = ValueKind("DURATION", _duration, durations.format_duration)
 WHOLE_DURATION = ValueKind("DURATION", _whole_duration, durations.format_duration)

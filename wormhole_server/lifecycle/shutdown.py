@@ -14,7 +14,8 @@ Owns the order and the deadlines. Knows no sockets: relay, clients and ports are
 `hurry` ends all of that: connections are dropped, and nothing is waited for.
 
 Where a successor is expected, the relay's connections that it can go on with are left alone by all of that,
-new ones are accepted and nobody waits for load balancers. The last step is then to hand them over.
+new ones are accepted and nobody waits for load balancers. The last step is then to hand them over. If the
+successor is gone by then, they end here all the same.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class StoppableRelay(Protocol):
     @property
     def ending_pairs(self) -> int: ...
     def begin_handover(self) -> None: ...
+    def end_handover(self) -> None: ...
     def drain(self) -> Deferred[None]: ...
     def close_all(self) -> Deferred[None]: ...
     def abort_all(self) -> Deferred[None]: ...
@@ -128,30 +130,36 @@ class Shutdown(Service):
             self._go_on()
 
     async def _run(self) -> None:
-        succeeded = self._successor.is_expected
-        if succeeded:
+        if self._successor.is_expected:
             self._relay.begin_handover()
+            await self._finish_pairs()
         else:
             await self._wait_for_load_balancers()
+        if not self._successor.is_expected:
+            self._relay.end_handover()
             await self._close_relay_port()
-        drained = self._relay.drain()
-        if not self._hurried:
-            pairs, seconds = self._relay.ending_pairs, self.times.timeout_seconds
-            if pairs and seconds:
-                self._report(f"Stopping: waiting up to {seconds:g} s for pairs to finish: {pairs}.")
-            await self._until(drained, seconds)
+            await self._finish_pairs()
         await self._close_web_port()
         if not self._hurried:
             await self._disconnect()
         # Also those that did not close in time: each has a usage record, which is written when it is gone and
         # cannot be written once the database is closed.
         self._clients.abort_all()
-        if succeeded:
+        if self._successor.is_expected:
             await self._close_relay_port()
             await self._pause(_SETTLE_SECONDS)
             self._successor.hand_over()
+        self._relay.end_handover()
         gone = [self._relay.abort_all(), self._clients.when_empty()]
         await self._until(DeferredList(gone), _HURRY_SECONDS)
+
+    async def _finish_pairs(self) -> None:
+        drained = self._relay.drain()
+        if not self._hurried:
+            pairs, seconds = self._relay.ending_pairs, self.times.timeout_seconds
+            if pairs and seconds:
+                self._report(f"Stopping: waiting up to {seconds:g} s for pairs to finish: {pairs}.")
+            await self._until(drained, seconds)
 
     async def _wait_for_load_balancers(self) -> None:
         if self.times.delay_seconds:

@@ -81,32 +81,30 @@ class Notifier:
         """The reactor runs."""
         self._send("WATCHDOG=1")
 
-    def keep(self, descriptor: int) -> None:
+    def keep(self, descriptor: int) -> bool:
         """
         Have systemd keep a file descriptor for the next process, whose `kept` it is.
 
         Waits until systemd has read that: it would not know a process that is gone.
+
+        :return: whether it has read it.
         """
         # Without FDPOLL=0 it drops a descriptor whose other end is closed.
-        self._send("FDSTORE=1", f"FDNAME={_KEPT}", "FDPOLL=0", descriptor=descriptor)
+        if not self._send("FDSTORE=1", f"FDNAME={_KEPT}", "FDPOLL=0", descriptor=descriptor):
+            return False
         reading, writing = os.pipe()
-        try:
-            self._send("BARRIER=1", descriptor=writing)
-            os.close(writing)
-            writing = -1
-            select.select([reading], [], [], _SEND_SECONDS)  # it closes its copy
-        finally:
-            os.close(reading)
-            if writing >= 0:
-                os.close(writing)
+        with open(reading, "rb", buffering=0):
+            with open(writing, "wb", buffering=0):
+                sent = self._send("BARRIER=1", descriptor=writing)
+            return sent and bool(select.select([reading], [], [], _SEND_SECONDS)[0])
 
     def forget_kept(self) -> None:
         """Have systemd close its copy of what it keeps."""
         self._send("FDSTOREREMOVE=1", f"FDNAME={_KEPT}")
 
-    def _send(self, *assignments: str, descriptor: int | None = None) -> None:
+    def _send(self, *assignments: str, descriptor: int | None = None) -> bool:
         if not self._address:
-            return
+            return False
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.settimeout(_SEND_SECONDS)
@@ -120,6 +118,8 @@ class Notifier:
             if not self._failed:
                 self._failed = True
                 _log.warn("systemd cannot be notified: {error}", error=error)
+            return False
+        return True
 
 
 def make_watchdog(clock: IReactorTime, notifier: Notifier) -> RepeatingTimer:

@@ -8,10 +8,11 @@ Owns from whom: systemd, which has kept it, or the server that runs, if it is as
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorUNIX
 from twisted.logger import Logger
 
@@ -21,6 +22,7 @@ from transit_relay.tcp import TransitProtocol
 from transit_relay.transport import RelayTransport
 from wormhole_limits.ip_addresses import address_block, parse_ip
 from wormhole_server.config.endpoints import Endpoint
+from wormhole_server.errors import StartError
 from wormhole_server.lifecycle.handover import bundle
 from wormhole_server.lifecycle.handover.state import (
     VERSIONS,
@@ -42,6 +44,7 @@ class Predecessor(Service):
     :param monotonic: seconds of CLOCK_MONOTONIC.
     :param notifier: knows what systemd has kept.
     :param path: of the Unix socket on which a server may wait for this one; None: there is none.
+    :param endpoints: those that this process opens; ports for others are closed.
     """
 
     def __init__(
@@ -50,11 +53,13 @@ class Predecessor(Service):
         monotonic: Callable[[], float],
         notifier: Notifier,
         path: str | None,
+        endpoints: Collection[Endpoint],
     ) -> None:
         self._reactor = reactor
         self._monotonic = monotonic
         self._notifier = notifier
         self._path = path
+        self._endpoints = endpoints
         self._ports: list[tuple[str, socket.socket]] = []
         self._peers: list[tuple[HandedPeer, socket.socket]] = []
 
@@ -83,19 +88,21 @@ class Predecessor(Service):
             _log.info("Taken over: {count} connections of the relay.", count=len(peers))
         if self._notifier.kept is not None:
             self._notifier.forget_kept()
-        bundle.close_all(handle for _, handle in self._ports)
-        self._ports = []
 
     async def _take(self) -> None:
         received = None
         if self._path is not None:
-            received = await ask_predecessor(
-                self._reactor, self._path, VERSIONS, self._report_found
-            )
-        if received is None and self._notifier.kept is not None:
-            received = self._notifier.kept
-        if received is not None:
-            self._unpack(received)
+            try:
+                received = await ask_predecessor(
+                    self._reactor, self._path, VERSIONS, self._report_found
+                )
+            except ConnectError as error:
+                raise StartError(
+                    f"take-over: {self._path} cannot be used: {error}; name a socket that this user may use"
+                ) from error
+        for each in (received, self._notifier.kept):
+            if each is not None:
+                self._unpack(each)
 
     def _unpack(self, descriptor: int) -> None:
         sockets: list[socket.socket] = []
@@ -114,7 +121,12 @@ class Predecessor(Service):
             bundle.close_all(sockets)
             return
         count = len(state.ports)
-        self._ports = list(zip(state.ports, sockets[:count], strict=True))
+        for name, handle in zip(state.ports, sockets[:count], strict=True):
+            # One that stays open could be in the way of another of this process's own.
+            if name in self._endpoints:
+                self._ports.append((name, handle))
+            else:
+                handle.close()
         self._peers = list(zip(state.peers, sockets[count:], strict=True))
 
     def _report_found(self) -> None:

@@ -24,6 +24,7 @@ from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_limits.recent_addresses import RecentAddresses
 from wormhole_limits.scheduler import Scheduler
+from wormhole_server.config.endpoints import Endpoint, on_ipv4
 from wormhole_server.config.settings import Settings
 from wormhole_server.config.sources import Loaded
 from wormhole_server.errors import StartStoppedError
@@ -178,7 +179,11 @@ class ServerService(SequentialService):
         )
         metrics.connections.watch(self._policy.limiter)
         self._predecessor = Predecessor(
-            cast(IReactorUNIX, reactor), monotonic, notifier, settings.take_over
+            cast(IReactorUNIX, reactor),
+            monotonic,
+            notifier,
+            settings.take_over,
+            _endpoints(settings),
         )
         self._ports = Ports(
             reactor,
@@ -263,7 +268,7 @@ class ServerService(SequentialService):
         children: Sequence[Service] = (
             LoggedExceptions(globalLogPublisher, metrics.process.internal_error),
             SignalHandler(reactor, "SIGHUP", self._reload),
-            SignalHandler(reactor, "SIGUSR2", self._successor.expect),
+            SignalHandler(reactor, "SIGURG", self._successor.announce),
             # Its ports and its database are free before others are opened.
             self._predecessor,
             self._successor,
@@ -291,6 +296,7 @@ class ServerService(SequentialService):
         """Accept nothing new, let clients finish, and close the database."""
         if self._serving:
             _log.info("Stopping.")
+        self._successor.stop()
         self._notifier.stopping(self._shutdown.times.total_seconds)
         return super().stopService()
 
@@ -314,8 +320,10 @@ class ServerService(SequentialService):
         except CancelledError as error:
             raise StartStoppedError("stopped before the start was complete") from error
         self._predecessor.resume(self._relay, self._taken_over)
+        self._policy.close_denied()
         self._serving = True
         self._ports.accept()
+        self._successor.serve()
         self._report_ready(self._where())
         if self._rendezvous.migrated is not None:
             _log.info("Database: {done}.", done=self._rendezvous.migrated)
@@ -379,6 +387,12 @@ class ServerService(SequentialService):
     def _report(self, sentence: str) -> None:
         _log.info("{sentence}", sentence=sentence)
         self._notifier.status(sentence)
+
+
+def _endpoints(settings: Settings) -> set[Endpoint]:
+    """All that the server may listen on."""
+    wanted = {*settings.rendezvous, *settings.transit, *settings.metrics}
+    return wanted | set(map(on_ipv4, wanted))
 
 
 def _shutdown_times(settings: Settings) -> ShutdownTimes:

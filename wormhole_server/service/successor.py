@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Collection
-from typing import cast
+from typing import Final, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -34,6 +34,9 @@ from wormhole_twisted.internals import lost_hook
 
 _log = Logger()
 
+_ANNOUNCED_SECONDS: Final = 10.0
+"""From the announcement of a restart to the stop; they follow each other at once."""
+
 
 class Successor(Service):
     """
@@ -41,7 +44,7 @@ class Successor(Service):
 
     :param monotonic: seconds of CLOCK_MONOTONIC.
     :param notifier: knows whether systemd keeps anything.
-    :param path: of the Unix socket on which a server may ask; None: there is none.
+    :param path: of the Unix socket on which servers may ask; None: there is none.
     """
 
     def __init__(
@@ -60,18 +63,24 @@ class Successor(Service):
         self._relay = relay
         self._port_service = ports
         self._listener: IListeningPort | None = None
-        self._connection: SuccessorConnection | None = None
+        self._is_serving = False
+        self._stops_for_systemd = False
+        self._announced_at = float("-inf")
+        # All that have asked; each goes on when this process is gone. One of them is handed everything.
+        self._asking: list[tuple[SuccessorConnection, Collection[int]]] = []
+        self._chosen: SuccessorConnection | None = None
         self._shared: list[tuple[Endpoint, socket.socket]] = []
-        self._is_expected = False
 
     @property
     def is_expected(self) -> bool:
         """Whether there will be one that can go on with the relay's connections."""
-        return self._is_expected
+        return self._stops_for_systemd or (
+            self._chosen is not None and bool(self._chosen.connected)
+        )
 
     def startService(self) -> None:
         """
-        Wait for one that asks.
+        Let servers ask; none is handed anything before `serve`.
 
         :raises StartError: the Unix socket cannot be made.
         """
@@ -82,24 +91,30 @@ class Successor(Service):
             except (CannotListenError, OSError) as error:
                 why = getattr(error, "socketError", error)
                 raise StartError(
-                    f"take-over: cannot listen on {self._path}: {why}; name a file in a directory that the "
-                    "server may write to"
+                    f"take-over: cannot listen on {self._path}: {why}; name a socket in a directory that "
+                    "the server may write to"
                 ) from error
 
-    async def _close(self) -> None:
-        if self._listener is not None:
-            await maybeDeferred(self._listener.stopListening)
-        if self._connection is not None:
-            await self._connection.close()
-
     def stopService(self) -> Deferred[None]:
-        """Let one that has asked go on: everything else of this process has stopped."""
+        """Let those that have asked go on: everything else of this process has stopped."""
         super().stopService()  # type: ignore[no-untyped-call]
-        return Deferred.fromCoroutine(self._close())
+        return Deferred.fromCoroutine(self._release())
 
-    def expect(self) -> None:
-        """Expect that systemd starts one when this process has stopped."""
-        self._is_expected = self._is_expected or self._notifier.is_there
+    def announce(self) -> None:
+        """Take a stop within the next seconds for a restart by systemd."""
+        self._announced_at = self._monotonic()
+
+    def serve(self) -> None:
+        """There is something to hand over from now on."""
+        self._is_serving = True
+        for connection, versions in list(self._asking):
+            self._choose(connection, versions)
+
+    def stop(self) -> None:
+        """This process stops, for whatever reason; one that asks from now on is handed nothing."""
+        recent = self._monotonic() - self._announced_at <= _ANNOUNCED_SECONDS
+        self._stops_for_systemd = self._is_serving and recent and self._notifier.is_there
+        self._is_serving = False
 
     def hand_over(self) -> None:
         """Give everything away; nothing of the relay's is left here that another process can go on with."""
@@ -122,30 +137,52 @@ class Successor(Service):
             ),
         )
         try:
-            packed = bundle.pack(encode(state), sockets)
-            if self._connection is not None:
-                self._connection.send(packed)
-            else:
-                self._notifier.keep(packed)
-                os.close(packed)
+            self._send(bundle.pack(encode(state), sockets))
         except OSError as error:
-            _log.error("The relay's connections cannot be handed over: {error}", error=error)
+            _log.error(
+                "The relay's connections cannot be handed over, and are closed: {error}",
+                error=error,
+            )
         else:
             _log.info("Handed over: {count} connections of the relay.", count=len(moved))
         bundle.close_all(sockets)
 
-    def _arrived(self, connection: SuccessorConnection, versions: Collection[int]) -> None:
-        if self._connection is not None:
-            connection.close()
+    def _send(self, packed: int) -> None:
+        if self._chosen is not None:
+            self._chosen.send(packed)
             return
-        self._connection = connection
-        self._is_expected = VERSION in versions
-        if self._is_expected:
-            self._shared = self._port_service.share()
-        _log.info(
-            "Another server takes over."
-            if self._is_expected
-            else "Another server takes over, of a version that cannot go on with the relay's connections: "
-            "they may finish."
-        )
-        cast(IReactorCore, self._reactor).stop()
+        try:
+            if not self._notifier.keep(packed):
+                raise OSError("systemd does not answer")
+        finally:
+            os.close(packed)
+
+    def _arrived(self, connection: SuccessorConnection, versions: Collection[int]) -> None:
+        self._asking.append((connection, versions))
+        if self._is_serving or self._chosen is not None:
+            self._choose(connection, versions)
+
+    def _choose(self, connection: SuccessorConnection, versions: Collection[int]) -> None:
+        """Hand over to this one, unless it has gone or another one is there; the first stops this process."""
+        if not connection.connected or self.is_expected:
+            return
+        known = VERSION in versions
+        if known:
+            self._chosen = connection
+            self._shared = self._shared or self._port_service.share()
+        if self._is_serving:
+            _log.info(
+                "Another server takes over."
+                if known
+                else "Another server takes over, of a version that cannot go on with the relay's "
+                "connections: they may finish."
+            )
+            self._is_serving = False
+            cast(IReactorCore, self._reactor).stop()
+
+    async def _release(self) -> None:
+        if self._listener is not None:
+            await maybeDeferred(self._listener.stopListening)
+        bundle.close_all(handle for _, handle in self._shared)
+        for connection, _ in self._asking:
+            await connection.close()

@@ -29,6 +29,9 @@ class FakeRelay:
     def begin_handover(self) -> None:
         self._did.append("relay: begin the handover")
 
+    def end_handover(self) -> None:
+        """What was not handed over ends here."""
+
     def drain(self) -> Deferred[None]:
         return self._when_ended("drain")
 
@@ -169,6 +172,19 @@ class ShutdownTests(SynchronousTestCase):
         )
         self.clock.advance(0.1)
         self.assertEqual(self.take(), ["hand over", "relay: abort"])
+        self.assert_over(done)
+
+    def test_successor_gone(self) -> None:
+        """Pairs may finish where the successor has gone, whenever that is before the handover."""
+        self.successor.is_expected = True
+        self.relay.ending_pairs = 1
+        done = self.stop(delay=10)
+        self.assertEqual(self.take(), ["relay: begin the handover", "relay: drain"])
+        self.successor.is_expected = False
+        self.clock.advance(30)
+        self.assertEqual(self.take(), ["port: transit", "relay: drain"])
+        self.relay.ended()
+        self.assertNotIn("hand over", self.take())
         self.assert_over(done)
 
     def test_pairs_finish(self) -> None:

@@ -47,7 +47,8 @@ class KeepTests(SystemdCase):
         """A descriptor is sent with its name, and the barrier is waited for."""
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
-        keeping = threading.Thread(target=self.notifier.keep, args=[writing])
+        said: list[bool] = []
+        keeping = threading.Thread(target=lambda: said.append(self.notifier.keep(writing)))
         keeping.start()
         self.socket.settimeout(10.0)
         message, (kept,), _, _ = socket.recv_fds(self.socket, 4096, 10)
@@ -57,6 +58,7 @@ class KeepTests(SystemdCase):
         self.assertTrue(keeping.is_alive())
         os.close(barrier)
         keeping.join()
+        self.assertEqual(said, [True])
         os.close(writing)
         os.write(kept, b"x")
         os.close(kept)
@@ -81,7 +83,7 @@ class KeepTests(SystemdCase):
         """Without systemd nothing is kept, and nobody is waited for."""
         nobody = Notifier(None, lambda: 0.0, None)
         self.assertEqual((nobody.is_there, self.notifier.is_there), (False, True))
-        nobody.keep(0)
+        self.assertFalse(nobody.keep(0))
         nobody.forget_kept()
 
 

@@ -29,11 +29,13 @@ class KeepingNotifier(Notifier):
     def __init__(self, kept: int | None = None, address: str | None = "@nowhere") -> None:
         super().__init__(address, lambda: 0.0, None, kept)
         self.given: list[int] = []
+        self.answers = True
         self.forgotten = False
 
-    def keep(self, descriptor: int) -> None:
+    def keep(self, descriptor: int) -> bool:
         """Keep a copy."""
         self.given.append(os.dup(descriptor))
+        return self.answers
 
     def forget_kept(self) -> None:
         """Note it."""
@@ -59,6 +61,7 @@ class HandoverCase(LogCase):
         self.policy = make_policy(RefusalRecorder())
         self.relay = make_relay(self.reactor, FakeObserver())
         self.notifier = KeepingNotifier()
+        self.now = 0.0
 
         def connect(address: Any) -> Any:
             return TransitFactory(self.relay).buildProtocol(address)
@@ -76,7 +79,17 @@ class HandoverCase(LogCase):
     def successor(self, path: str | None = None) -> Successor:
         """The next process."""
         ports: Any = SharedPorts()
-        return Successor(self.reactor, lambda: 0.0, self.notifier, path, self.relay, ports)
+        return Successor(self.reactor, lambda: self.now, self.notifier, path, self.relay, ports)
+
+    def hand_over(self) -> Successor:
+        """Hand everything over to systemd, as a restart does."""
+        successor = self.successor()
+        successor.serve()
+        successor.announce()
+        successor.stop()
+        self.assertTrue(successor.is_expected)
+        successor.hand_over()
+        return successor
 
     def kept(self) -> int:
         """What systemd was given."""

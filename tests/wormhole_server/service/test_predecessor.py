@@ -9,6 +9,7 @@ from twisted.internet.protocol import Factory
 
 from tests.transit_relay.fakes import FakeObserver, make_relay
 from tests.wormhole_server.service.handovers import HandoverCase, KeepingNotifier
+from wormhole_server.config.endpoints import Endpoint
 from wormhole_server.lifecycle.handover import bundle
 from wormhole_server.lifecycle.handover.state import HandedState, encode
 from wormhole_server.service.predecessor import Predecessor
@@ -18,7 +19,9 @@ class PredecessorTests(HandoverCase):
     def take_over(self, kept: int | None) -> Predecessor:
         """A process that systemd gives what it has kept."""
         self.notifier = KeepingNotifier(kept)
-        predecessor = Predecessor(self.reactor, lambda: 0.0, self.notifier, None)
+        predecessor = Predecessor(
+            self.reactor, lambda: 0.0, self.notifier, None, {Endpoint("tcp:4001")}
+        )
         self.successResultOf(predecessor.startService())
         return predecessor
 
@@ -28,10 +31,7 @@ class PredecessorTests(HandoverCase):
         self.expect(one, b"ok\n")
         self.expect(other, b"ok\n")
         self.until(lambda: self.relay.live.waiting == 1)
-        successor = self.successor()
-        successor.expect()
-        self.assertTrue(successor.is_expected)
-        successor.hand_over()
+        self.hand_over()
         self.assertEqual(self.policy.limiter.total, 0)
         packed = self.kept()
 
@@ -52,19 +52,45 @@ class PredecessorTests(HandoverCase):
         one, other = self.peer(0), self.peer(1)
         self.expect(one, b"ok\n")
         self.expect(other, b"ok\n")
-        successor = self.successor()
-        successor.expect()
-        successor.hand_over()
+        self.hand_over()
         self.reset(one)
         self.relay = make_relay(self.reactor, FakeObserver())
         self.take_over(self.kept()).resume(self.relay, self.limiting(Factory()))
         self.until(lambda: self.has_ended(other))
 
+    def test_other_copies(self) -> None:
+        """A process that fails before it serves leaves everything to the next one."""
+        one, other = self.peer(0), self.peer(1)
+        self.expect(one, b"ok\n")
+        self.expect(other, b"ok\n")
+        self.hand_over()
+        packed = self.kept()
+        self.take_over(os.dup(packed))
+        self.relay = make_relay(self.reactor, FakeObserver())
+        self.take_over(packed).resume(self.relay, self.limiting(Factory()))
+        one.sendall(b"still here")
+        self.expect(other, b"still here")
+
+    def test_ports(self) -> None:
+        """A port is there for its endpoint, once; one that has none is closed at once."""
+        ours, strange = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        number = strange.getsockname()[1]
+        state = HandedState(0.0, ("tcp:4001", "tcp:4002"))
+        packed = bundle.pack(encode(state), [ours, strange])
+        bundle.close_all([ours, strange])
+        predecessor = self.take_over(packed)
+        with socket.socket() as closed:
+            self.assertNotEqual(closed.connect_ex(("127.0.0.1", number)), 0)
+        port = predecessor.port(Endpoint("tcp:4001"))
+        assert port is not None
+        port.close()
+        self.assertIsNone(predecessor.port(Endpoint("tcp:4001")))
+
     def test_nothing(self) -> None:
         """A first start has nothing to go on with."""
         predecessor = self.take_over(None)
         predecessor.resume(self.relay, self.limiting(Factory()))
-        self.assertIsNone(predecessor.port("tcp:4001"))  # type: ignore[arg-type]
+        self.assertIsNone(predecessor.port(Endpoint("tcp:4001")))
         self.assertFalse(self.notifier.forgotten)
         self.assertEqual(self.logged(), [])
 

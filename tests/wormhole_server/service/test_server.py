@@ -34,10 +34,11 @@ class RecordingNotifier(Notifier):
         self._sent = sent
         self._statuses = statuses
 
-    def _send(self, *assignments: str, descriptor: int | None = None) -> None:
+    def _send(self, *assignments: str, descriptor: int | None = None) -> bool:
         states = [each for each in assignments if not each.startswith("STATUS=")]
         self._sent += states[:1]
         self._statuses += [each for each in assignments if each.startswith("STATUS=")]
+        return True
 
 
 class ServerServiceTests(LogCase):

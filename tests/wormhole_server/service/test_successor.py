@@ -38,19 +38,25 @@ class SuccessorTests(HandoverCase):
         self.until(lambda: self.relay.live.waiting == 1)
         successor = self.successor(str(self.path))
         successor.startService()
-        self.assertFalse(successor.is_expected)
-        asked = self.ask(1)
-        self.until(lambda: successor.is_expected)
-        too_late = self.ask(1)
-        self.until(lambda: too_late.called)
-        self.assertIsNone(self.successResultOf(too_late))
+        early = self.ask(1)
+        self.until(lambda: len(successor._asking) == 1)
+        self.assertEqual((successor.is_expected, self.stopped), (False, 0))
+        successor.serve()
+        self.assertEqual((successor.is_expected, self.stopped), (True, 1))
+        successor.stop()
+        second = self.ask(1)
+        self.until(lambda: len(successor._asking) == 2)
         self.assertEqual(self.stopped, 1)
         successor.hand_over()
-        self.assertNoResult(asked)
+        for _ in range(5):
+            self.reactor.iterate(0.01)
+        self.assertNoResult(early)
+        self.assertNoResult(second)
         stopped = successor.stopService()
-        self.until(lambda: stopped.called and asked.called)
+        self.until(lambda: stopped.called and early.called and second.called)
+        self.assertIsNone(self.successResultOf(second))
         self.assertFalse(Path(self.path).exists())
-        description, sockets = bundle.unpack(self.successResultOf(asked))
+        description, sockets = bundle.unpack(self.successResultOf(early))
         self.addCleanup(bundle.close_all, sockets)
         self.assertIn(b"tcp:4001", description)
         self.assertEqual(len(sockets), 2)
@@ -61,6 +67,7 @@ class SuccessorTests(HandoverCase):
         """One that cannot read the state has this process stop as ever, and gets nothing."""
         successor = self.successor(str(self.path))
         successor.startService()
+        successor.serve()
         asked = self.ask(2, 3)
         self.until(lambda: self.stopped == 1)
         self.assertFalse(successor.is_expected)
@@ -74,7 +81,9 @@ class SuccessorTests(HandoverCase):
         self.notifier = KeepingNotifier(address=None)
         successor = self.successor()
         successor.startService()
-        successor.expect()
+        successor.serve()
+        successor.announce()
+        successor.stop()
         self.assertFalse(successor.is_expected)
         self.successResultOf(successor.stopService())
 
@@ -82,17 +91,62 @@ class SuccessorTests(HandoverCase):
         """Connections that the kernel does not take are closed, and the log says why."""
         self.peer(0)
         self.until(lambda: self.relay.live.waiting == 1)
-        successor = self.successor()
-        successor.expect()
 
         def refuse(*_: object) -> None:
             raise OSError("too many references")
 
         self.patch(bundle, "pack", refuse)
-        successor.hand_over()
+        self.hand_over()
         (line,) = self.logged()
         self.assertIn("too many references", line)
         self.assertEqual(self.relay.live.waiting, 0)
+
+    def test_no_systemd(self) -> None:
+        """A systemd that does not answer has kept nothing, and the log says so."""
+        self.notifier.answers = False
+        self.hand_over()
+        (line,) = self.logged()
+        self.assertIn("systemd does not answer", line)
+
+    def test_gone(self) -> None:
+        """One that has gone is not expected any more; another may take its place, while this stops too."""
+        successor = self.successor(str(self.path))
+        successor.startService()
+        successor.serve()
+        self.ask(1)
+        self.until(lambda: successor.is_expected)
+        successor.stop()
+        assert successor._chosen is not None
+        successor._chosen.transport.abortConnection()
+        self.until(lambda: not successor.is_expected)
+        self.ask(1)
+        self.until(lambda: successor.is_expected)
+        self.assertEqual(self.stopped, 1)
+        stopped = successor.stopService()
+        self.until(lambda: stopped.called)
+
+    def test_stops_by_itself(self) -> None:
+        """One that asks a process which stops already is handed nothing, and goes on when that is gone."""
+        successor = self.successor(str(self.path))
+        successor.startService()
+        successor.serve()
+        successor.stop()
+        asked = self.ask(1)
+        self.until(lambda: len(successor._asking) == 1)
+        self.assertEqual((successor.is_expected, self.stopped), (False, 0))
+        self.assertNoResult(asked)
+        stopped = successor.stopService()
+        self.until(lambda: stopped.called and asked.called)
+        self.assertIsNone(self.successResultOf(asked))
+
+    def test_announced_long_ago(self) -> None:
+        """An announcement that no stop followed is forgotten."""
+        successor = self.successor()
+        successor.serve()
+        successor.announce()
+        self.now += 60.0
+        successor.stop()
+        self.assertFalse(successor.is_expected)
 
     def test_unusable_path(self) -> None:
         """A path that cannot be a socket is an error that names it."""

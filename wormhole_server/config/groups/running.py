@@ -47,7 +47,7 @@ class RunningSettings:
         effect=Effect.AT_ONCE,
     )
     take_over: str | None = setting(
-        attrs.evolve(kinds.OPTIONAL_FILE, placeholder="SOCKET|none"),
+        kinds.OPTIONAL_SOCKET,
         "A Unix socket on which a server waits to be succeeded. One that is started with the same path while "
         "another serves gets the ports and the connections of the relay from it, and no transfer is cut. "
         "Both need the same network: containers the host's.",

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _AT_ONCE: Final = 250
 """Descriptors in one message; Linux takes 253 (SCM_MAX_FD)."""
+
+_SO_PEEK_OFF: Final = 42
+"""Of Linux (asm-generic/socket.h): a peek begins where the one before has ended. Python does not name it."""
+
+_INT: Final = struct.Struct("=i")
 
 _WAIT_SECONDS: Final = 1.0
 """Nothing here waits for a peer; a message that does not fit would wait for ever."""
@@ -54,16 +60,21 @@ def pack(description: bytes, sockets: Sequence[socket.socket]) -> int:
 
 def unpack(descriptor: int) -> tuple[bytes, list[socket.socket]]:
     """
-    Take a bundle apart, and close its descriptor.
+    Take a bundle apart, and close its descriptor. Other copies of it stay whole.
 
     :return: what describes the sockets, and the sockets in their order.
     :raises NoBundleError: it is none.
     """
+    descriptors: list[int] = []
     try:
         with socket.socket(fileno=descriptor) as reading:
             reading.settimeout(_WAIT_SECONDS)
-            descriptors = list(_received(reading))
+            reading.setsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF, 0)
+            while more := _peek(reading):
+                descriptors += more
     except OSError as error:
+        for each in descriptors:
+            os.close(each)
         raise NoBundleError(str(error)) from error
     if not descriptors:
         raise NoBundleError("it is empty")
@@ -80,11 +91,13 @@ def close_all(sockets: Iterable[socket.socket]) -> None:
         each.close()
 
 
-def _received(reading: socket.socket) -> Iterator[int]:
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(reading, 1, _AT_ONCE)
-        for each in descriptors:
-            os.set_inheritable(each, False)
-            yield each
-        if not message:
-            return
+def _peek(reading: socket.socket) -> list[int]:
+    """Take copies of the descriptors of the next message, and leave the message; none: there is none."""
+    # Not `socket.recv_fds`, which ignores its flags.
+    _, ancillary, _, _ = reading.recvmsg(
+        1, socket.CMSG_SPACE(_AT_ONCE * _INT.size), socket.MSG_PEEK
+    )
+    descriptors = [each for _, _, data in ancillary for (each,) in _INT.iter_unpack(data)]
+    for each in descriptors:
+        os.set_inheritable(each, False)
+    return descriptors

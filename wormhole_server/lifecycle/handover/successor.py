@@ -9,13 +9,14 @@ of the versions, and closes the connection when it is gone: its database is clos
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IFileDescriptorReceiver, IListeningPort, IReactorUNIX
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
@@ -24,6 +25,7 @@ from zope.interface import implementer
 
 _LONGEST_LINE: Final = 4096
 _OWNER_ONLY: Final = 0o600
+_NOBODY: Final = frozenset({errno.ENOENT, errno.ECONNREFUSED})
 
 
 class SuccessorConnection(LineOnlyReceiver):
@@ -83,14 +85,15 @@ def wait_for_successor(
     arrived: Callable[[SuccessorConnection, Collection[int]], None],
 ) -> IListeningPort:
     """
-    Listen for a successor. A file that a server has left behind is replaced.
+    Listen for a successor. A socket that a server has left behind is replaced.
 
     :raises twisted.internet.error.CannotListenError: the socket cannot be made.
     """
     factory: Any = Factory.forProtocol(lambda: SuccessorConnection(arrived))
     factory.noisy = False
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
     return reactor.listenUNIX(path, factory, mode=_OWNER_ONLY)
 
 
@@ -137,8 +140,10 @@ class _PredecessorFactory(ClientFactory):
         return self._protocol
 
     def clientConnectionFailed(self, _: object, reason: Failure) -> None:  # noqa: N802
-        reason.trap(ConnectError)
-        self._protocol.gone.callback(None)
+        if getattr(reason.value, "osError", None) in _NOBODY:
+            self._protocol.gone.callback(None)
+        else:
+            self._protocol.gone.errback(reason)
 
 
 async def ask_predecessor(
@@ -149,6 +154,7 @@ async def ask_predecessor(
 
     :param found: called where there is one.
     :return: its bundle; None: there is none, or it does not know any of the versions.
+    :raises twisted.internet.error.ConnectError: the socket is there, and cannot be used.
     """
     connection = PredecessorConnection(versions, found)
     reactor.connectUNIX(path, _PredecessorFactory(connection))

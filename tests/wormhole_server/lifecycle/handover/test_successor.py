@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError, ConnectError
 from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -86,12 +87,28 @@ class SuccessorConnectionTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(asked))
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(self.path)
+            left.listen()
         asked = self.ask()
         self.run_until(lambda: asked.called)
         self.assertEqual((self.successResultOf(asked), self.found), (None, 0))
         self.wait()
         asked = self.ask()
         self.run_until(lambda: self.arrived)
+
+    def test_another_file(self) -> None:
+        """A file that is no socket is left as it is, and cannot be used."""
+        Path(self.path).write_text("precious")
+        self.assertRaises(
+            CannotListenError, wait_for_successor, self.reactor, self.path, lambda *_: None
+        )
+        self.assertEqual(Path(self.path).read_text(), "precious")
+
+    def test_no_directory(self) -> None:
+        """A path that cannot be looked up is an error, and not nobody."""
+        self.path = str(Path(__file__) / "take-over")
+        asked = self.ask()
+        self.run_until(lambda: asked.called)
+        self.failureResultOf(asked, ConnectError)
 
     def test_garbage(self) -> None:
         """One that says something else is disconnected."""
