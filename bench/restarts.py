@@ -6,7 +6,8 @@ upgrade, to a copy of this checkout with another version. Meanwhile `wormhole` a
 wormhole-william, that one too, send files, each slowly enough to live through many restarts; as soon as one
 has ended the next begins. Every file is compared. A pair that sends a byte every few milliseconds shows for
 how long transfers stand still. wormhole-william does not reconnect to a rendezvous server, so a restart waits
-for one that has not begun to transfer.
+for one that has not begun to transfer; its key exchange with `wormhole` fails once in some hundred, which is
+counted by itself.
 """
 
 import argparse
@@ -47,6 +48,7 @@ _CODE = re.compile(r"(\d+-[a-z]+-[a-z]+)\s*$")
 _PUBLIC_RELAY_PORT = 4001  # wormhole-william of Debian knows no other
 _BEAT_SECONDS = 0.005
 _CLIENT_SECONDS = 900.0
+_STARTING = 6  # a client takes most of its processor time for that, and some give up after seconds
 _PACKAGES = [
     *("migrations", "rendezvous", "transit_relay"),
     *(f"wormhole_{name}" for name in ("client", "limits", "server", "twisted", "web", "websocket")),
@@ -58,8 +60,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.restarts", description=__doc__)
     parser.add_argument("--restarts", type=int, default=50, help="how many (50)")
     parser.add_argument("--transfers", type=int, default=100, help="at once (100)")
-    parser.add_argument("--size", type=int, default=15_000_000, help="bytes of a file (15 MB)")
-    parser.add_argument("--rate", type=int, default=50_000, help="bytes a second (50 kB)")
+    parser.add_argument("--size", type=int, default=16_000_000, help="bytes of a file (16 MB)")
+    parser.add_argument("--rate", type=int, default=20_000, help="bytes a second (20 kB)")
     parser.add_argument("--pause", type=float, default=3.0, help="seconds between restarts (3)")
     options = parser.parse_args()
     try:
@@ -86,9 +88,8 @@ def _run(
         thread.start()
     say(f"waiting until {options.transfers} transfers run")
     while bench.running < options.transfers:
-        if bench.failures:
-            bench.stop()
-            raise BenchError(f"before the first restart: {bench.failures[0]}")
+        if len(bench.cut) + len(bench.never_begun) > options.transfers // 10:
+            raise BenchError(f"before the first restart: {[*bench.cut, *bench.never_begun]}")
         time.sleep(0.1)
     gaps = []
     with _Beat(server.transit_port) as beat:
@@ -101,25 +102,36 @@ def _run(
             gaps.append(beat.longest() * 1000)
             say(f"restart {number + 1}: {bench.running} run, {bench.done} done, {gaps[-1]:.0f} ms")
     bench.stop()
+    with bench.none_begins():
+        server.restart(upgrade=False, limited=False)  # what runs is finished soon
     for thread in threads:
         thread.join()
     print_table(
         f"{options.restarts} restarts under {options.transfers} transfers "
         f"of {options.size:,} bytes at {options.rate:,} bytes/s",
-        ["transfers", "cut", "handed over", "stand still, ms: median", "p90", "longest"],
+        [
+            "transfers",
+            "cut",
+            "never begun",
+            "handed over",
+            "stand still, ms: median",
+            "p90",
+            "longest",
+        ],
         [
             [
                 str(bench.done),
-                str(len(bench.failures)),
+                str(len(bench.cut)),
+                str(len(bench.never_begun)),
                 str(server.handed_over()),
                 *map(figure, (median(gaps), percentile(gaps, 0.9), max(gaps))),
             ]
         ],
     )
-    for failure in bench.failures:
-        print(failure)
-    if bench.failures:
-        raise BenchError(f"{len(bench.failures)} transfers failed")
+    for problem in (*bench.cut, *bench.never_begun):
+        print(problem)
+    if bench.cut:
+        raise BenchError(f"{len(bench.cut)} transfers were cut")
 
 
 class _Server:
@@ -136,11 +148,11 @@ class _Server:
             f"--metrics=tcp:{self._metrics}:interface=127.0.0.1",
             f"--database=sqlite:///{directory / 'server.db'}",
             f"--take-over={directory / 'take-over'}",
-            f"--transit-rate-per-pair={rate}",
             "--connections-per-address=none",
             "--transit-waiting-per-address=none",
             *BOUNDS_OUT_OF_REACH,
         ]
+        self._rate = rate
         self._upgrade = directory / "upgrade"
         for package in _PACKAGES:
             shutil.copytree(ROOT / package, self._upgrade / package)
@@ -158,13 +170,14 @@ class _Server:
             self._process.kill()
             self._process.wait()
 
-    def restart(self, *, upgrade: bool) -> None:
+    def restart(self, *, upgrade: bool, limited: bool = True) -> None:
         """Start a server that takes over, and wait until it serves and the other has ended."""
+        limit = [f"--transit-rate-per-pair={self._rate}"] if limited else []
         before = self._process
         environment = {**os.environ, "PYTHONPATH": str(self._upgrade)} if upgrade else None
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(OURS / "wormhole-server"), "run", *self._flags],
+                [str(OURS / "wormhole-server"), "run", *self._flags, *limit],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
                 env=environment,
@@ -196,7 +209,8 @@ class _Transfers:
         self, server: _Server, directory: Path, networks: Sequence[str], size: int
     ) -> None:
         self.running = self.done = 0
-        self.failures: list[str] = []
+        self.cut: list[str] = []
+        self.never_begun: list[str] = []
         self._server = server
         self._directory = directory
         self._networks = networks
@@ -206,7 +220,7 @@ class _Transfers:
         self._digest = hashlib.sha256(data).digest()
         self._stopped = False
         self._lock = threading.Lock()
-        self._beginning = 0
+        self._starting = self._beginning = 0
         self._may_begin = True
         self._news = threading.Condition(self._lock)
 
@@ -218,11 +232,13 @@ class _Transfers:
             here.mkdir()
             with self._beginning_with(here, sender, receiver):
                 problem = self._transfer(sender, receiver, here)
+                begun = any(each.stat().st_size for each in here.iterdir())
                 shutil.rmtree(here)
             with self._lock:
-                self.done += 1
+                self.done += begun
                 if problem is not None:
-                    self.failures.append(f"{sender} to {receiver}: {problem}")
+                    problems = self.cut if begun else self.never_begun
+                    problems.append(f"{sender} to {receiver}: {problem}")
 
     def stop(self) -> None:
         """Begin no more."""
@@ -243,25 +259,34 @@ class _Transfers:
 
     @contextlib.contextmanager
     def _beginning_with(self, here: Path, *ends: str) -> Iterator[None]:
-        """Begin, and count as beginning until bytes have come."""
-        if "go" not in ends:
-            yield
-            return
+        """Begin, few at once, and count as beginning until bytes have come."""
+        held = int("go" in ends)
         with self._news:
-            self._news.wait_for(lambda: self._may_begin)
-            self._beginning += 1
-        watch = threading.Thread(target=self._watch, args=[here])
+            self._news.wait_for(
+                lambda: self._starting < _STARTING and (self._may_begin or not held)
+            )
+            self._starting += 1
+            self._beginning += held
+        watch = threading.Thread(target=self._watch, args=[here, held])
         watch.start()
         yield
         watch.join()
 
-    def _watch(self, here: Path) -> None:
+    def _watch(self, here: Path, held: int) -> None:
+        flows = False
         with contextlib.suppress(FileNotFoundError):  # it has ended
             while not any(each.stat().st_size for each in here.iterdir()):
                 time.sleep(0.05)
+            flows = True
         with self._news:
-            self._beginning -= 1
+            self._starting -= 1
+            self._beginning -= held
+            self.running += flows
             self._news.notify_all()
+        while flows and here.exists():
+            time.sleep(0.05)
+        with self._news:
+            self.running -= flows
 
     def _transfer(self, sender: str, receiver: str, here: Path) -> str | None:
         sending = _Client(self._command(sender, 0, "send", str(self._file)), self._directory)
@@ -270,11 +295,10 @@ class _Transfers:
             if code is None:
                 return f"no code: {sending.output}"
             receiving = _Client(self._command(receiver, 1, "receive", code), here, "y\n")
-            with self._counted():
-                received = receiving.finish()
-                if received != 0:
-                    sending.end()  # it would wait for somebody else
-                statuses = received, sending.finish()
+            received = receiving.finish()
+            if received != 0:
+                sending.end()  # it would wait for somebody else
+            statuses = received, sending.finish()
         finally:
             sending.end()
         if statuses != (0, 0):
@@ -282,28 +306,17 @@ class _Transfers:
         arrived = hashlib.sha256((here / self._file.name).read_bytes()).digest()
         return None if arrived == self._digest else "another file arrived"
 
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._lock:
-            self.running += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.running -= 1
-
     def _command(self, who: str, place: int, verb: str, what: str) -> list[str]:
-        host = "127.0.0.1" if who == "py" else f"10.77.{place}.1"
+        host, network = "127.0.0.1", []
+        if self._networks:
+            host, network = "10.77.0.1", ["ip", "netns", "exec", self._networks[place]]
         url = f"--relay-url=ws://{host}:{self._server.port}/v1"
         if who == "go":
-            network = ("ip", "netns", "exec", self._networks[place])
             return [*network, "wormhole-william", url, verb, "--hide-progress", what]
-        # As the other end reaches it.
-        host = "10.77.1.1" if self._networks else host
         relay = f"--transit-helper=tcp:{host}:{self._server.transit_port}"
         accept = [] if verb == "send" else ["--accept-file"]
         options = [verb, "--no-listen", "--hide-progress", *accept, what]
-        return [str(OURS / "wormhole"), url, relay, *options]
+        return [*network, str(OURS / "wormhole"), url, relay, *options]
 
 
 class _Client:
@@ -414,6 +427,7 @@ class _Link:
             f"ip -n {self.name} address add 10.77.{self.place}.2/24 dev {inside}",
             f"ip -n {self.name} link set {inside} up",
             f"ip -n {self.name} link set lo up",
+            f"ip -n {self.name} route add default via 10.77.{self.place}.1",
         ]
 
 
@@ -425,9 +439,7 @@ def _networks() -> Iterator[list[str]]:
         for link in links:
             hosts = Path("/etc/netns") / link.name / "hosts"
             hosts.parent.mkdir(parents=True, exist_ok=True)
-            hosts.write_text(
-                f"127.0.0.1 localhost\n10.77.{link.place}.1 transit.magic-wormhole.io\n"
-            )
+            hosts.write_text("127.0.0.1 localhost\n10.77.0.1 transit.magic-wormhole.io\n")
             for command in link.commands():
                 subprocess.run(command.split(), check=True)
         yield [link.name for link in links]

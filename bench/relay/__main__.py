@@ -36,7 +36,11 @@ from bench.relay.throughput import Case
 T = TypeVar("T")
 
 _ENDS = ((End.TCP, End.TCP), (End.WEBSOCKET, End.TCP), (End.TCP, End.WEBSOCKET))
-_CASES = [Case(*ends, pairs) for pairs in (1, 32) for ends in (*_ENDS, (End.WEBSOCKET,) * 2)]
+_CASES = [
+    *(Case(*ends, 1) for ends in (*_ENDS, (End.WEBSOCKET,) * 2)),
+    *(Case(End.TCP, End.TCP, pairs) for pairs in (8, 32, 256)),
+    Case(End.WEBSOCKET, End.WEBSOCKET, 32),
+]
 _BUSY_PAIRS = 8
 
 

@@ -17,6 +17,7 @@ from bench.relay.clients import Doors
 _HAPROXY = """
 global
     maxconn 1000
+    nbthread 1
 defaults
     mode tcp
     timeout connect 5s

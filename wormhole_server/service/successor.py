@@ -148,12 +148,13 @@ class Successor(Service):
         bundle.close_all(sockets)
 
     def _send(self, packed: int) -> None:
-        if self._chosen is not None:
-            self._chosen.send(packed)
+        chosen = self._chosen
+        if chosen is not None and chosen.connected:
+            chosen.send(packed)
             return
         try:
-            if not self._notifier.keep(packed):
-                raise OSError("systemd does not answer")
+            if chosen is not None or not self._notifier.keep(packed):
+                raise OSError("the next process does not answer")
         finally:
             os.close(packed)
 

@@ -106,7 +106,7 @@ class SuccessorTests(HandoverCase):
         self.notifier.answers = False
         self.hand_over()
         (line,) = self.logged()
-        self.assertIn("systemd does not answer", line)
+        self.assertIn("the next process does not answer", line)
 
     def test_gone(self) -> None:
         """One that has gone is not expected any more; another may take its place, while this stops too."""
