@@ -109,7 +109,7 @@ class Pair:
         self._parted = True
         self._ended_at = self._manager.clock.seconds()
         self._timer.stopService()
-        self.buddy(leaver).close(Cause.BUDDY_LEFT)
+        (self._second if leaver is self._first else self._first).close(Cause.BUDDY_LEFT)
         try:
             if self._link is not None:
                 self._link.finish()

@@ -72,7 +72,7 @@ class Relay:
         self._stopping = False
         self._handing_over = False
         # Those that no other relay will go on with, once this one stops.
-        self._ending: set[Connection] = set()
+        self._ending: dict[Connection, None] = {}
         self._when_empty: list[Deferred[None]] = []
 
     @property
@@ -83,42 +83,28 @@ class Relay:
 
     @property
     def ending_pairs(self) -> int:
-        """How many pairs no other relay will go on with."""
-        return (
-            sum(
-                each.session.state is ConnectionState.PAIRED and self._ends_here(each)
-                for each in self._connections
-            )
-            // 2
-        )
+        """How many pairs no other relay will go on with, once the relay stops."""
+        return sum(each.session.state is ConnectionState.PAIRED for each in self._ending) // 2
 
-    def add_connection(self, transport: RelayTransport) -> Connection:
+    def add_connection(
+        self, transport: RelayTransport, handed: HandedConnection | None = None
+    ) -> Connection:
         """
         Serve a new peer.
 
+        :param handed: what is known of one that another relay has handed over; `reunite` gives it its buddy.
         :return: what `transport` reports to.
         """
-        connection = Connection(self, transport)
-        self._add(connection)
-        if self._note_ending(connection):
-            connection.close(Cause.SHUTDOWN)
-        return connection
-
-    def adopt(self, handed: HandedConnection, transport: RelayTransport) -> Connection:
-        """
-        Go on with a peer that another relay has handed over; `reunite` gives it its buddy back.
-
-        :return: what `transport` reports to.
-        """
-        connection = Connection(self, transport, handed.age)
-        self._add(connection)
+        connection = Connection(self, transport, 0.0 if handed is None else handed.age)
+        self._connections[connection] = None
         try:
-            if handed.begun:
-                connection.receive(handed.begun)
-            elif handed.request is not None:
-                self._match_or_wait(connection, handed.request, handed.age)
+            self.state_changed(connection, None, ConnectionState.HANDSHAKE)
+            if handed is not None:
+                self._resume(connection, handed)
         except Exception:
             connection.handle_exception()
+        if connection in self._ending:
+            connection.close(Cause.SHUTDOWN)
         return connection
 
     def reunite(
@@ -149,8 +135,8 @@ class Relay:
     def end_handover(self) -> None:
         """Let everything end here after all: there is no other relay."""
         self._handing_over = False
-        for connection in self._connections:
-            self._note_ending(connection)
+        if self._stopping:
+            self._ending.update(self._connections)
 
     def hand_over(self) -> list[tuple[ITransport, HandedConnection]]:
         """
@@ -160,7 +146,7 @@ class Relay:
         """
         self.begin_handover()
         now = self.clock.seconds()
-        moving = [each for each in self._connections if not self._ends_here(each)]
+        moving = [each for each in self._connections if each.can_be_handed_over]
         places = {connection: place for place, connection in enumerate(moving)}
         handed = []
         for connection in moving:
@@ -230,7 +216,7 @@ class Relay:
         """Report the new state of `connection`; one that closes waits no longer."""
         if after is ConnectionState.CLOSING or after is None:
             self._pairing.remove(connection)
-        if after is not None:
+        if after is not None and self._stopping:
             self._note_ending(connection)
         notify(
             self.observer, self.observer.connection_state, connection.transport.kind, before, after
@@ -239,15 +225,14 @@ class Relay:
     def remove(self, connection: Connection) -> None:
         """Forget `connection`: its transport is gone."""
         del self._connections[connection]
-        self._ending.discard(connection)
+        self._ending.pop(connection, None)
         self._fire_if_empty()
 
-    def _add(self, connection: Connection) -> None:
-        self._connections[connection] = None
-        try:
-            self.state_changed(connection, None, ConnectionState.HANDSHAKE)
-        except Exception:
-            connection.handle_exception()
+    def _resume(self, connection: Connection, handed: HandedConnection) -> None:
+        if handed.begun:
+            connection.receive(handed.begun)
+        elif handed.request is not None:
+            self._match_or_wait(connection, handed.request, handed.age)
 
     def _match_or_wait(self, connection: Connection, request: Request, waited: float = 0.0) -> None:
         block, most = connection.transport.block, self.limits.waiting_per_address
@@ -280,26 +265,24 @@ class Relay:
 
     def _stop(self, *states: ConnectionState) -> Deferred[None]:
         self._stopping = True
-        for connection in self._connections:
-            self._note_ending(connection)
+        moves = self._handing_over
+        self._ending.update(
+            dict.fromkeys(
+                each for each in self._connections if not (moves and each.can_be_handed_over)
+            )
+        )
         done: Deferred[None] = Deferred()
         self._when_empty.append(done)
-        for connection in list(self._connections):
-            if connection.session.state in states and connection in self._ending:
+        for connection in list(self._ending):
+            if connection.session.state in states:
                 connection.close(Cause.SHUTDOWN)
         self._fire_if_empty()
         return done
 
-    def _ends_here(self, connection: Connection) -> bool:
-        """Whether no other relay will go on with it."""
-        return not (self._handing_over and connection.can_be_handed_over)
-
-    def _note_ending(self, connection: Connection) -> bool:
-        """Return whether the relay stops, and no other one will go on with `connection`."""
-        if not (self._stopping and self._ends_here(connection)):
-            return False
-        self._ending.add(connection)
-        return True
+    def _note_ending(self, connection: Connection) -> None:
+        """Note `connection` if no other relay will go on with it."""
+        if not (self._handing_over and connection.can_be_handed_over):
+            self._ending[connection] = None
 
     def _fire_if_empty(self) -> None:
         if not self._ending:

@@ -257,7 +257,7 @@ class DrainTests(ConnectionCase):
 
 
 class HandoverTests(ConnectionCase):
-    """`Relay.hand_over`, and `adopt` and `reunite` of the relay after it."""
+    """`Relay.hand_over`, and `add_connection` and `reunite` of the relay after it."""
 
     def setUp(self) -> None:
         """A second relay, with a clock of its own."""
@@ -276,7 +276,7 @@ class HandoverTests(ConnectionCase):
         peers = []
         for each in handed:
             transport = FakeRelayTransport()
-            peers.append((transport, self.next.adopt(each, transport)))
+            peers.append((transport, self.next.add_connection(transport, each)))
         self.next.reunite(
             [None if place in lost else peer[1] for place, peer in enumerate(peers)], handed
         )

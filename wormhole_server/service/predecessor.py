@@ -142,7 +142,7 @@ def _adopt(
 
     def add(transport: RelayTransport) -> Connection:
         nonlocal adopted
-        adopted = relay.adopt(peer.connection, transport)
+        adopted = relay.add_connection(transport, peer.connection)
         return adopted
 
     protocol = TransitProtocol(relay, 0 if ip is None else address_block(ip), add)
