@@ -50,7 +50,7 @@ from wormhole_twisted.internals import leave_open, listening_socket
 _log = Logger()
 
 _HOLD_SECONDS: Final = 2.0
-"""A start takes less, unless it migrates or waits for the database; then `/readyz` has to answer."""
+"""A start takes less, unless it migrates; then `/readyz` has to answer."""
 
 
 class _NoIpv6Error(Exception):

@@ -381,6 +381,7 @@ class ServerService(SequentialService):
             self._notifier.ready(self._status)
 
     def _report_wait(self, sentence: str, seconds: float) -> None:
+        self._ports.accept()  # clients are told so
         _log.info("{sentence}", sentence=sentence)
         self._notifier.waiting(sentence, seconds)
 
