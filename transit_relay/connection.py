@@ -232,8 +232,11 @@ class Connection:
         self._cancel_timer()
         self._manager.state_changed(self, before, ConnectionState.PAIRED)
 
+    @contained
     def release(self) -> None:
         """Forget the transport, which goes on elsewhere; nothing is recorded here."""
+        if self.pair is not None:
+            self.pair.release()
         self._gone = True
         self._cancel_timer()
         self._manager.state_changed(self, self.session.state, None)

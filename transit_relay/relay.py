@@ -136,7 +136,7 @@ class Relay:
         """Let everything end here after all: there is no other relay."""
         self._handing_over = False
         if self._stopping:
-            self._ending.update(self._connections)
+            self._ending = dict(self._connections)
 
     def hand_over(self) -> list[tuple[ITransport, HandedConnection]]:
         """
@@ -144,7 +144,6 @@ class Relay:
 
         :return: these, the first of two buddies before the second. Nothing reads their transports any more.
         """
-        self.begin_handover()
         now = self.clock.seconds()
         moving = [each for each in self._connections if each.can_be_handed_over]
         places = {connection: place for place, connection in enumerate(moving)}
@@ -160,9 +159,6 @@ class Relay:
                 byte_count=0 if pair is None else pair.byte_count(connection),
             )
             handed.append((connection.transport.transport, described))
-        for connection in moving:
-            if connection.pair is not None:
-                connection.pair.release()
         for connection in moving:
             connection.release()
         return handed
@@ -265,12 +261,11 @@ class Relay:
 
     def _stop(self, *states: ConnectionState) -> Deferred[None]:
         self._stopping = True
-        moves = self._handing_over
-        self._ending.update(
-            dict.fromkeys(
-                each for each in self._connections if not (moves and each.can_be_handed_over)
-            )
-        )
+        self._ending = {
+            each: None
+            for each in self._connections
+            if not (self._handing_over and each.can_be_handed_over)
+        }
         done: Deferred[None] = Deferred()
         self._when_empty.append(done)
         for connection in list(self._ending):

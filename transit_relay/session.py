@@ -2,7 +2,8 @@
 The session: the state of one connection, from its handshake until it is closed, and its mood.
 
 Owns which state follows which, how long a connection may stay in each, what ends it, what the peer is sent
-then, and the mood that is recorded. No I/O and no timers: the time is a parameter.
+then, the mood that is recorded, and what another relay needs to go on with it. No I/O and no timers: the time
+is a parameter.
 
 A connection is closed once: the first cause counts, later ones change nothing.
 """

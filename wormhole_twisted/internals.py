@@ -355,8 +355,7 @@ def is_bare_tcp(transport: ITransport) -> bool:
 
 def has_unsent(transport: ITransport) -> bool:
     """Whether a TCP transport, or the one below TLS, holds bytes that it has not sent."""
-    below = _innermost(transport)
-    return bool(below.dataBuffer or below._tempDataBuffer)  # noqa: SLF001
+    return _holds_bytes(_innermost(transport))
 
 
 def unsent_bytes(transport: ITransport) -> int:
@@ -396,7 +395,7 @@ def write_at_once(transport: Connection, data: bytes) -> None:
     system calls and a turn of the reactor for each message. No public attribute says whether the transport
     holds bytes that must be sent first.
     """
-    if not (transport.dataBuffer or transport._tempDataBuffer):  # noqa: SLF001
+    if not _holds_bytes(transport):
         # At most 128 KiB: more would fill the socket's buffer, where nobody counts what a peer does not read.
         sent = transport.writeSomeData(data)
         # A number, or an exception, which the transport meets again when it writes.
@@ -455,6 +454,10 @@ def take_unread(channel: HTTPChannel) -> bytes:
     unread = b"".join(channel._dataBuffer)  # noqa: SLF001
     channel._dataBuffer = []  # noqa: SLF001
     return unread
+
+
+def _holds_bytes(transport: Connection) -> bool:
+    return bool(transport.dataBuffer or transport._tempDataBuffer)  # noqa: SLF001
 
 
 def _innermost(transport: Any) -> Any:

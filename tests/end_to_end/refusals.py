@@ -45,17 +45,18 @@ def not_ready(server: Server) -> str:
     return str(error.value.read().decode())
 
 
-def wait_until_ready(server: Server, *, ready: bool = True) -> None:
-    """Ask `/readyz`, as a load balancer does, until it says so, or with `ready=False` that it is not."""
-    deadline = time.monotonic() + 30.0
-    while _is_ready(server) != ready:
-        assert time.monotonic() < deadline, server.output
-        time.sleep(0.05)
-
-
-def _is_ready(server: Server) -> bool:
+def is_ready(server: Server) -> bool:
+    """Whether `/readyz` has clients sent there."""
     try:
         server.get("/readyz")
     except HTTPError:
         return False
     return True
+
+
+def wait_until_ready(server: Server, *, ready: bool = True) -> None:
+    """Ask `/readyz`, as a load balancer does, until it says so, or with `ready=False` that it is not."""
+    deadline = time.monotonic() + 30.0
+    while is_ready(server) != ready:
+        assert time.monotonic() < deadline, server.output
+        time.sleep(0.05)

@@ -71,6 +71,7 @@ NO_IO = [
     "transit_relay/session.py",
     "wormhole_client/stamps.py",
     "wormhole_limits",
+    "wormhole_server/lifecycle/handover/state.py",
     "wormhole_websocket/frames.py",
     "wormhole_websocket/handshake.py",
     "wormhole_websocket/masking.py",

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
 import sqlalchemy as sa
 
 from tests.end_to_end.processes import BIN, Program, Server, serving, until
-from tests.end_to_end.refusals import not_ready
+from tests.end_to_end.refusals import is_ready, not_ready, wait_until_ready
 from tests.end_to_end.sessions import Session
 from tests.end_to_end.stores import database
 from tests.system.poolers import pgbouncer
@@ -53,23 +52,16 @@ def test_refused_later(direct: str) -> None:
         port = sa.make_url(url).port or 0
         assert server.program is not None
         with pgbouncer(direct, "transaction", port=port):
-            until(lambda: not _is_ready(server) and "behind a pooler" in server.output)
+            until(lambda: not is_ready(server) and "behind a pooler" in server.output)
             server.program.wait_for(
                 "cannot be used: it is behind a pooler that .*; set pool_mode=session"
             )
             not_ready(server)
         with pgbouncer(direct, "session", port=port):
-            until(lambda: _is_ready(server))
+            wait_until_ready(server)
             with Session(server.relay_url, "a") as session:
                 session.ask("allocate", "allocated")
         assert "Traceback" not in server.output
-
-
-def _is_ready(server: Server) -> bool:
-    try:
-        return "is ready" in server.get("/readyz")
-    except HTTPError:
-        return False
 
 
 # The second leaves what a client has prepared to the next one.

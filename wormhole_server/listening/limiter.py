@@ -104,15 +104,14 @@ class ConnectionLimiter:
         if limit is not None and count >= limit:
             self._bounds.bound_met(Bound.CONNECTIONS, key)
             return self.refuse(listener, RefusalReason.ADDRESS)
-        self._by_block[key] = count + 1
+        self._count(key)
         return None
 
     def adopt(self, ip: IP | None) -> None:
         """Count a connection that another process has accepted, whatever the limits are."""
         self.total += 1
         if ip is not None:
-            key = address_block(ip)
-            self._by_block[key] = self._by_block.get(key, 0) + 1
+            self._count(address_block(ip))
 
     def remove(self, ip: IP | None) -> None:
         """
@@ -129,6 +128,9 @@ class ConnectionLimiter:
             self._by_block[key] = count
         else:
             del self._by_block[key]
+
+    def _count(self, key: int) -> None:
+        self._by_block[key] = self._by_block.get(key, 0) + 1
 
     def refuse(self, listener: ListenerKind, reason: RefusalReason) -> RefusalReason:
         """Tell the observer of a refusal, and contain what it raises; returns the refusal's reason."""

@@ -120,9 +120,7 @@ class Ports(Service):
 
     def accept(self) -> None:
         """Accept connections of clients from now on."""
-        if self._hold is not None and self._hold.active():
-            self._hold.cancel()
-        self._hold = None
+        self._end_hold()
         for _, port in chain.from_iterable(self._ports.values()):
             if isinstance(port, FileDescriptor):
                 port.startReading()  # type: ignore[no-untyped-call]
@@ -130,8 +128,7 @@ class Ports(Service):
     def stopService(self) -> Deferred[Any]:
         """Close the ports that are still open."""
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._hold is not None and self._hold.active():
-            self._hold.cancel()
+        self._end_hold()
         return DeferredList([self.close(kind) for kind in ListenerKind])
 
     def close(self, kind: ListenerKind) -> Deferred[Any]:
@@ -153,6 +150,11 @@ class Ports(Service):
                 # Not `handle.dup`, which lets both wait where there is nothing to accept.
                 shared.append((endpoint, socket.socket(fileno=os.dup(handle.fileno()))))
         return shared
+
+    def _end_hold(self) -> None:
+        if self._hold is not None and self._hold.active():
+            self._hold.cancel()
+        self._hold = None
 
     async def _bind(self) -> None:
         problems: list[str] = []

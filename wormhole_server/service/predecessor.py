@@ -30,7 +30,7 @@ from wormhole_server.lifecycle.handover.state import (
     UnknownVersionError,
     decode,
 )
-from wormhole_server.lifecycle.handover.successor import ask_predecessor
+from wormhole_server.lifecycle.handover.take_over import ask_predecessor
 from wormhole_server.lifecycle.systemd import Notifier
 from wormhole_server.listening.factory import LimitingFactory, ReleasedSocket
 

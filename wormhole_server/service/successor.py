@@ -23,7 +23,7 @@ from wormhole_server.config.endpoints import Endpoint
 from wormhole_server.errors import StartError
 from wormhole_server.lifecycle.handover import bundle
 from wormhole_server.lifecycle.handover.state import VERSION, HandedPeer, HandedState, encode
-from wormhole_server.lifecycle.handover.successor import (
+from wormhole_server.lifecycle.handover.take_over import (
     SuccessorConnection,
     wait_for_successor,
 )

@@ -11,7 +11,7 @@ from tests.wormhole_server.files import new_path
 from tests.wormhole_server.service.handovers import HandoverCase, KeepingNotifier
 from wormhole_server.errors import StartError
 from wormhole_server.lifecycle.handover import bundle
-from wormhole_server.lifecycle.handover.successor import ask_predecessor
+from wormhole_server.lifecycle.handover.take_over import ask_predecessor
 
 
 class SuccessorTests(HandoverCase):

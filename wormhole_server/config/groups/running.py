@@ -49,7 +49,7 @@ class RunningSettings:
     take_over: str | None = setting(
         kinds.OPTIONAL_SOCKET,
         "A Unix socket on which a server waits to be succeeded. One that is started with the same path while "
-        "another serves gets the ports and the connections of the relay from it, and no transfer is cut. "
+        "another serves gets the ports and the TCP connections of the relay from it, and cuts none of them. "
         "Both need the same network: containers the host's.",
         default=None,
     )

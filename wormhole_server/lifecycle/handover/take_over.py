@@ -1,5 +1,5 @@
 """
-The successor: the Unix socket on which a server waits to be succeeded, from both ends.
+The Unix socket of `take-over`, from both ends: a server waits there to be succeeded, and its successor asks.
 
 Owns what is said there. The successor sends a line, the versions of the state that it reads. The server that
 runs hands over, which takes as long as it has clients that it must wait for, sends the bundle if it knows one
@@ -103,6 +103,7 @@ class PredecessorConnection(Protocol):
     The server that runs, as its successor sees it.
 
     :param versions: of the state that this process reads.
+    :param found: called when it is there.
     :ivar bundle: what it has sent; None: nothing, or nothing yet.
     :ivar gone: fires when it is gone.
     """

@@ -1,7 +1,8 @@
-"""Tests of `wormhole_server.lifecycle.handover.successor`, both ends in one process."""
+"""Tests of `wormhole_server.lifecycle.handover.take_over`, both ends in one process."""
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 from collections.abc import Callable, Collection
@@ -11,19 +12,20 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError, ConnectError
 from twisted.internet.selectreactor import SelectReactor
-from twisted.trial.unittest import SynchronousTestCase
 
+from tests.wormhole_server.logs import LogCase
 from wormhole_server.lifecycle.handover.bundle import pack, unpack
-from wormhole_server.lifecycle.handover.successor import (
+from wormhole_server.lifecycle.handover.take_over import (
     SuccessorConnection,
     ask_predecessor,
     wait_for_successor,
 )
 
 
-class SuccessorConnectionTests(SynchronousTestCase):
+class SuccessorConnectionTests(LogCase):
     def setUp(self) -> None:
         """A reactor of its own, and a place for the socket."""
+        super().setUp()
         place = tempfile.TemporaryDirectory(prefix="wormhole-")
         self.addCleanup(place.cleanup)
         self.path = str(Path(place.name) / "take-over")
@@ -61,7 +63,8 @@ class SuccessorConnectionTests(SynchronousTestCase):
         self.run_until(lambda: self.arrived)
         ((connection, versions),) = self.arrived
         self.assertEqual((list(versions), self.found), ([1, 3], 1))
-        connection.send(pack(b"everything", []))
+        packed = pack(b"everything", [])
+        connection.send(packed)
         for _ in range(5):
             self.reactor.iterate(0.01)
         self.assertNoResult(asked)
@@ -69,7 +72,10 @@ class SuccessorConnectionTests(SynchronousTestCase):
         self.run_until(lambda: asked.called and closed.called)
         received = self.successResultOf(asked)
         assert received is not None
+        self.assertRaises(OSError, os.fstat, packed)
+        self.assertFalse(os.get_inheritable(received))
         self.assertEqual(unpack(received), (b"everything", []))
+        self.assertEqual(self.logged(), [])
 
     def test_nothing(self) -> None:
         """A server that hands over nothing only ends."""
