@@ -14,6 +14,7 @@ from tests.transit_relay.fakes import (
 )
 from transit_relay.connection import Connection
 from transit_relay.observer import ConnectionKind, ConnectionState, LinkKind, RelayMood
+from transit_relay.pair import Pair
 from transit_relay.relay import ConnectionCounts
 from transit_relay.session import Cause
 from wormhole_limits.bounds import Bound
@@ -373,6 +374,21 @@ class HandoverTests(ConnectionCase):
         self.assertEqual((moving.aborted, leaving.aborted), (False, False))
         self.assertEqual([each.buddy for _, each in self.relay.hand_over()], [1, 0])
         self.assert_nothing_left()
+
+    def test_exception(self) -> None:
+        """What raises while one is released ends that pair, is counted, and keeps no other from going on."""
+        self.connect(handshake(0))
+        self.connect(handshake(1))
+        self.connect(handshake(0, b"1" * 64))
+        released = Pair.release
+        self.patch(Pair, "release", lambda _: 1 / 0)
+        self.relay.begin_handover()
+        handed = self.relay.hand_over()
+        self.patch(Pair, "release", released)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), self.observer.errors)
+        self.assertEqual([each.buddy for _, each in handed], [1, 0, None])
+        self.assertEqual(self.relay.live.waiting, 0)
+        self.assertEqual(self.relay.live.closing, 2)
 
     def test_no_successor(self) -> None:
         """Without a successor everything ends here after all."""
