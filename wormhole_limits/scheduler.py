@@ -290,6 +290,7 @@ class Scheduler:
         if task.uncounted:
             self.spend(task, 0)
         task.account.tasks -= 1
+        task.serve = _no_work  # its connection need not wait for a collection of cycles
         if task.waiting:
             task.waiting = False
             if task.line is not None:
@@ -585,3 +586,7 @@ class Scheduler:
 def _raised(rank: float, units: int, half_lives: float) -> float:
     """Return the rank for a score to which units, at least one, are added."""
     return half_lives + log2(2.0 ** (rank - half_lives) + units)
+
+
+def _no_work(_units: int) -> bool:
+    return False

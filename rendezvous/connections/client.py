@@ -286,8 +286,11 @@ class Client:
             self.output.drop(DropReason.DATABASE, flush=True)
 
     def _settle(self, answer: Answer, *, refusal: Refusal | None = None) -> None:
-        if refusal is not None and refusal.kind.bound is not None:
-            self._rendezvous.bounds.bound_met(refusal.kind.bound, self.block)
+        if refusal is not None:
+            # The frames of a traceback hold the answer: a cycle for each command that is refused.
+            refusal.with_traceback(None)
+            if refusal.kind.bound is not None:
+                self._rendezvous.bounds.bound_met(refusal.kind.bound, self.block)
         answer.refusal = refusal
         answer.ready = True
         self._answers.send_ready(self._listener)

@@ -32,8 +32,8 @@ MAX_WAITING_BYTES: Final = 33_554_432
 
 LARGE_BYTES: Final = 16 * 1024
 """From here on an operation takes longer than a whole batch of others does; clients send less than 10 kB."""
-# Pauses after large operations, so that in 100 of others' operations about one meets one of them.
-_PAUSE_RATIO: Final = 50.0
+# Pauses after large operations, so that in 200 of others' operations about one meets one of them.
+_PAUSE_RATIO: Final = 100.0
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from functools import partial
+from weakref import ref
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -544,6 +546,19 @@ class AccountTests(SynchronousTestCase):
         for address in range(2000, 3000):
             world.connect(address)
         self.assertEqual(world.scheduler.remembered, 1000)
+
+    def test_let_go(self) -> None:
+        """A connection that is gone is held by nothing, though its task may be."""
+        world = World()
+        connection = world.connect(1)
+        gone = ref(connection)
+        world.scheduler.forget(connection.task)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        task = connection.task
+        del connection
+        self.assertIsNone(gone())
+        self.assertFalse(task.serve(1))
 
     def test_lost_in_line(self) -> None:
         """A connection that is lost in line is not served, and leaves the others their places."""

@@ -27,9 +27,11 @@ from wormhole_twisted.sequence import SequentialService
 
 _log = Logger()
 
-_M_MMAP_THRESHOLD: Final = -3  # malloc.h
-_LONG_BLOCK_BYTES: Final = 131_072
-"""glibc's own first value."""
+# malloc.h
+_M_MMAP_THRESHOLD: Final = -3
+_M_TRIM_THRESHOLD: Final = -1
+_LONG_BLOCK_BYTES: Final = 512 * 1024
+_HEAP_END_BYTES: Final = 1024 * 1024
 
 
 def run(service: SequentialService, reactor: IReactorCore, say: Callable[[str], None]) -> int:
@@ -145,16 +147,21 @@ def tune_interpreter() -> None:
     # Objects that exist now live as long as the process: no collection has to look at them again. To collect
     # first would take a tenth of a second, and find next to nothing.
     gc.freeze()
-    # An idle client is a few dozen objects without cycles, and looking at all of them at each collection
-    # is expensive. Cycles come from exceptions and closed connections, and are rare.
-    gc.set_threshold(20_000, 20, 20)
+    # An idle client is a few dozen objects without cycles, and looking at all of them at each collection is
+    # expensive: they are looked at once or twice while they are young. Of those, so few that a collection
+    # takes a millisecond or two, even where nearly all are garbage.
+    gc.set_threshold(2_000, 10, 20)
     # After a commit its thread needs the interpreter for a moment; by default a busy reactor would let it
     # wait for 5 ms, as long as a slow disk takes.
     sys.setswitchinterval(0.001)
-    # Messages that grow side by side would leave holes in glibc's heap, which it keeps: it raises this
-    # threshold by itself, up to 32 MiB. A block above it goes back to the system as soon as it is freed.
+    # Messages that grow side by side leave holes in glibc's heap, which it keeps: it raises the first threshold
+    # by itself, up to 32 MiB. A block above it goes back to the system as soon as it is freed; but to get one
+    # is ten times as expensive as to copy what goes into it. The longest message of a client, and what a
+    # socket is read into, are below. So is what may be free at the heap's end, which goes back otherwise.
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have none
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LONG_BLOCK_BYTES)
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(_M_MMAP_THRESHOLD, _LONG_BLOCK_BYTES)
+        set_option(_M_TRIM_THRESHOLD, _HEAP_END_BYTES)
 
 
 def _stop(reactor: IReactorCore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from functools import partial
@@ -152,6 +153,26 @@ class GreetingTests(ClientCase):
         (said,) = peer.transport.take()
         del said["welcome"]["your-address"]
         self.assertEqual(said["welcome"], {"error": "go away", "current_cli_version": "1.0"})
+
+
+class GarbageTests(ClientCase):
+    """A collection of cycles takes milliseconds, for which everybody waits."""
+
+    def test_refused(self) -> None:
+        """A refused command leaves none."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.a.say("open", mailbox="box")
+        self.settle()
+        gc.collect()
+        for _ in range(10):
+            self.a.say("bind", appid="app", side="a")
+            self.a.say("nonsense")
+            self.a.client.received(b"\xff")
+            self.a.say("add", phase=1)
+        self.b.say("add", phase="0", body="")
+        self.assertEqual(len(self.a.transport.take()), 81)
+        self.assertEqual(gc.collect(), 0)
 
 
 class OrderTests(ClientCase):

@@ -114,7 +114,7 @@ class LedgerTests(SynchronousTestCase):
         self.runner.let_go()
         self.clock.advance(0)
         self.assertEqual((self.results, self.sizes()), (["a", "c"], []))
-        self.clock.advance(0.2)
+        self.clock.advance(0.4)
         self.runner.let_go()
         self.clock.advance(0)
         self.assertEqual(self.results, ["a", "c", "b"])

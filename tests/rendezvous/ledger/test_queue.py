@@ -153,11 +153,11 @@ class LargeTests(QueueCase):
         batch = self.queue.take()
         self.queue.committed(batch, 0.004)
         self.assertEqual(self.queue.take(), [])
-        self.assertAlmostEqual(self.queue.pause_seconds, 0.2)
+        self.assertAlmostEqual(self.queue.pause_seconds, 0.4)
         small = self.add(self.connect(2))
         self.assertEqual(self.queue.pause_seconds, 0.0)
         self.assertEqual(self.queue.take(), [small])
-        self.clock.rightNow += 0.2
+        self.clock.rightNow += 0.4
         self.assertEqual(self.queue.take(), jobs[1:2])
 
     def test_no_pause(self) -> None:

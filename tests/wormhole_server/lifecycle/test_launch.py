@@ -26,12 +26,12 @@ def resident():
 
 tune_interpreter()
 for _ in range(3):
-    longer = [b"x" * 300_000, b"y" * 300_000]
+    longer = [b"x" * 900_000, b"y" * 900_000]
     del longer
 before = resident()
 long, small = [], []
 for _ in range(200):
-    long.append(b"x" * 200_000)
+    long.append(b"x" * 600_000)
     small.append(b"x" * 6000)
 long.clear()
 print(resident() - before)
@@ -204,11 +204,11 @@ class LaunchedTests(SynchronousTestCase):
 
 class TuneTests(SynchronousTestCase):
     def test_tuned(self) -> None:
-        """Existing objects are never collected, collections are rare, and threads wait for a millisecond."""
+        """Existing objects are never collected, collections are short, and threads wait for a millisecond."""
         restore_interpreter(self)
         launch.tune_interpreter()
         self.assertGreater(gc.get_freeze_count(), 1000)
-        self.assertEqual(gc.get_threshold(), (20_000, 20, 20))
+        self.assertEqual(gc.get_threshold(), (2_000, 10, 20))
         self.assertAlmostEqual(sys.getswitchinterval(), 0.001)
 
     def test_long_blocks(self) -> None:
