@@ -7,6 +7,7 @@ rest takes a part of a second, in which Python would print a traceback.
 
 import sys
 
+from wormhole_server.lifecycle.garbage_collection import collection_paused
 from wormhole_server.lifecycle.interrupts import immediate_interrupts
 
 
@@ -16,7 +17,7 @@ def main() -> int:
 
     :return: the exit status.
     """
-    with immediate_interrupts():
+    with immediate_interrupts(), collection_paused():
         from wormhole_server import cli  # noqa: PLC0415
 
     return cli.main()

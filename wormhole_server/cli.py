@@ -31,6 +31,7 @@ from wormhole_server.config.command_line import (
 from wormhole_server.config.quoting import nearest
 from wormhole_server.config.sources import load
 from wormhole_server.errors import ConfigurationError
+from wormhole_server.lifecycle.garbage_collection import collection_paused
 from wormhole_server.lifecycle.standard_streams import discard_output, prepare_standard_streams
 
 HELP = "help"  # `help COMMAND` is `COMMAND --help`
@@ -104,7 +105,8 @@ def _run(chosen: ServerCommand, arguments: Sequence[str], terminal: Terminal) ->
         print(chosen.help, text, sep="\n\n", file=terminal.out)
         return ExitStatus.OK
     try:
-        loaded = load(line.flags, terminal.environment, chosen.options)
+        with collection_paused():
+            loaded = load(line.flags, terminal.environment, chosen.options)
     except ConfigurationError as error:
         for problem in error.problems:
             terminal.say(problem)

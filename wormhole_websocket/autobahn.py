@@ -7,8 +7,13 @@ for Autobahn 25.10 to 26; `tests/wormhole_websocket/test_autobahn.py` fails wher
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from typing import Any, Final
+
+# Autobahn's native code is for what comes after the handshake. To import it takes 30 ms: with it come a
+# compiler's parts.
+os.environ.setdefault("AUTOBAHN_USE_NVX", "0")
 
 import autobahn.util
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     Index,
     Integer,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     literal_column,
 )
 
@@ -68,7 +70,6 @@ Index(
     nameplates.c.app,
     nameplates.c.id,
     sqlite_where=_waiting,
-    postgresql_where=_waiting,
 )
 
 mailboxes = Table(
@@ -123,7 +124,6 @@ Index(
     messages.c.side,
     messages.c.phase,
     sqlite_where=later_messages,
-    postgresql_where=later_messages,
 )
 
 discarded_mailboxes = Table(
@@ -167,6 +167,19 @@ client_usage = Table(
     Column("version", Text, nullable=False),
     Index(None, "started"),
 )
+
+
+@event.listens_for(metadata, "before_create")
+def _share_conditions(_: MetaData, connection: Connection, **_options: object) -> None:
+    """
+    Give PostgreSQL the conditions of the indexes above.
+
+    To name them there would import its dialect at each start of a server on SQLite.
+    """
+    if connection.dialect.name == "postgresql":
+        for index in (index for table in metadata.tables.values() for index in table.indexes):
+            options = index.dialect_options
+            options["postgresql"]["where"] = options["sqlite"]["where"]
 
 
 def columns(table: Table, value: type[attrs.AttrsInstance]) -> list[Column[Any]]:

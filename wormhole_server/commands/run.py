@@ -6,7 +6,6 @@ A composition root: takes the process's reactor.
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from typing import IO, Any, cast
@@ -14,6 +13,7 @@ from typing import IO, Any, cast
 from wormhole_server.commands.command import ExitStatus, ServerCommand, Terminal
 from wormhole_server.config.command_line import Arguments
 from wormhole_server.config.sources import Loaded
+from wormhole_server.lifecycle.garbage_collection import collection_paused
 from wormhole_server.lifecycle.interrupts import (
     immediate_interrupts,
     interrupt_until_running,
@@ -25,9 +25,7 @@ _CLOSE_SECONDS = 1.0
 
 
 def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> ExitStatus:  # noqa: ARG001
-    # What is imported stays: the garbage collector would look at all of it again and again.
-    gc.disable()
-    with immediate_interrupts():
+    with immediate_interrupts(), collection_paused():
         # Importing the reactor installs it, and the whole server is slow to import.
         from twisted.internet import reactor  # noqa: PLC0415, TID251
         from twisted.logger import globalLogBeginner  # noqa: PLC0415
@@ -39,7 +37,6 @@ def _run(loaded: Loaded, arguments: Arguments, terminal: Terminal) -> ExitStatus
         from wormhole_server.service.ready import ReadyReport, log_ready, ready_block  # noqa: PLC0415
         from wormhole_server.service.server import make_service  # noqa: PLC0415
     interrupt_until_running(cast(Any, reactor))
-    gc.enable()
 
     writer = LogWriter(terminal.err, cast(Any, reactor))
     output = LogOutput(

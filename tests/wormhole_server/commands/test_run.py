@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import twisted.internet
 import twisted.internet.reactor
 import twisted.logger
@@ -88,3 +91,33 @@ class RunTests(SynchronousTestCase):
         self.assertEqual(len(found.err.splitlines()), 1)
         self.assertTrue(self.reactor.stopped)
         self.assertFalse(self.database.exists())
+
+
+# A server on SQLite with a current schema needs none of them; all together take a tenth of a start or more.
+_UNUSED = {"alembic", "psycopg", "pycparser", "sqlalchemy.dialects.postgresql"}
+_PROGRAM = f"""
+import sys
+from wormhole_server import cli
+from wormhole_server.commands import run
+from wormhole_server.database.migrate import migrate
+from wormhole_server.service import server
+from rendezvous.database import open_engine
+from sqlalchemy import make_url
+for _ in range(2):
+    migrate(open_engine(make_url("sqlite:///" + sys.argv[1])))
+print({_UNUSED} & set(sys.modules))
+"""
+
+
+class ImportTests(SynchronousTestCase):
+    @pytest.mark.processes
+    def test_unused(self) -> None:
+        """A start imports nothing for migrations, for PostgreSQL, or for native code of Autobahn."""
+        database = new_path(self, "server.db")
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, str(database)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.assertEqual(done.stdout.strip(), "set()")
