@@ -7,6 +7,7 @@ into Twisted.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import time
@@ -152,11 +153,13 @@ class ReadHook:
         self._held = False
         self._wanted = True  # a connection that is accepted begins to read at once
         self._result: Any = None
-        self._read: Callable[[], Any] = transport.doRead
-        shadowed = vars(transport)
-        shadowed["doRead"] = self._do_read
-        shadowed["startReading"] = self._start_reading
-        shadowed["stopReading"] = self._stop_reading
+        # Reads in place of the transport's method.
+        self._read: Callable[[], Any] | None = None
+        # Not by `vars`, which would make the transport's dictionary an object of its own.
+        shadowed: Any = transport
+        shadowed.doRead = self._do_read
+        shadowed.startReading = self._start_reading
+        shadowed.stopReading = self._stop_reading
 
     @property
     def held(self) -> bool:
@@ -175,8 +178,11 @@ class ReadHook:
     def read_now(self) -> None:
         """Read once, unless a protocol has paused the transport, or closed it."""
         if self._wanted and self._is_there():
+            read = self._read
             try:
-                self._result = self._read()
+                self._result = (
+                    type(self._transport).doRead(self._transport) if read is None else read()
+                )
             except Exception as error:
                 _log.failure("A connection is closed because of an exception in its protocol")
                 self._result = error
@@ -189,7 +195,7 @@ class ReadHook:
 
     def read_with(self, read: Callable[[], Any] | None) -> None:
         """Read with `read` in place of the transport's method, which it is again with None."""
-        self._read = read or type(self._transport).doRead.__get__(self._transport)
+        self._read = read
 
     def reads_with(self, read: Callable[[], Any]) -> bool:
         """Whether it is `read` that reads."""
@@ -200,7 +206,8 @@ class ReadHook:
         if self._is_there():
             del self._transport.doRead
         for name in ("startReading", "stopReading"):
-            vars(self._transport).pop(name, None)
+            with contextlib.suppress(AttributeError):
+                delattr(self._transport, name)
         if self._held:
             self._held = False
             if self._wanted and self._transport.connected:
@@ -208,7 +215,7 @@ class ReadHook:
 
     def _is_there(self) -> bool:
         """Whether nothing else has replaced `doRead`: Twisted does, for a connection that it aborts."""
-        return bool(vars(self._transport).get("doRead") == self._do_read)
+        return bool(self._transport.doRead == self._do_read)
 
     def _do_read(self) -> Any:
         if self._result is None:

@@ -149,6 +149,8 @@ Control = PingReceived | PongReceived | CloseReceived | Violation
 MessageEvent = MessageReceived | Control
 StreamEvent = memoryview | MessageEnded | TextBegun | TextReceived | Control
 
+_NOTHING: Final = bytearray()
+"""What readers hold that hold nothing: none changes it. An idle connection needs none of its own."""
 _TEXT_BEGUN: Final = TextBegun()
 _MESSAGE_ENDED: Final = MessageEnded()
 
@@ -159,7 +161,7 @@ class _FrameReader:
 
     :param at_most: bytes of payload that a message may have.
     :param masked: whether frames must be masked, as a client's must be; otherwise they must not be.
-    :param gathered: gathers the payload of a message; None: payload is handed on as it arrives.
+    :param gathers: whether the payload of a message is gathered; otherwise it is handed on as it arrives.
     :param texts: whether text messages are handed on where nothing is gathered.
     """
 
@@ -179,12 +181,10 @@ class _FrameReader:
         "_texts",
     )
 
-    def __init__(
-        self, at_most: int, *, masked: bool, gathered: bytearray | None, texts: bool
-    ) -> None:
+    def __init__(self, at_most: int, *, masked: bool, gathers: bool, texts: bool) -> None:
         self._at_most = at_most
         self._masked = masked
-        self._gathered = gathered
+        self._gathered = _NOTHING if gathers else None
         self._texts = texts
         self._allowed = _BETWEEN
         self._closed = False
@@ -283,13 +283,16 @@ class _FrameReader:
                 if final:
                     events.append(_MESSAGE_ENDED)
             elif not final:
-                gathered += memory[start:at]
+                if gathered:
+                    gathered += memory[start:at]
+                else:
+                    gathered = self._gathered = bytearray(memory[start:at])
             else:
                 spent += MESSAGE_UNITS
                 if gathered:
                     gathered += memory[start:at]
                     events.append(MessageReceived(bytes(gathered), self._text))
-                    gathered.clear()
+                    gathered = self._gathered = _NOTHING
                 else:
                     events.append(MessageReceived(bytes(memory[start:at]), self._text))
         self._spent = spent
@@ -325,7 +328,7 @@ class _FrameReader:
     def _end(self) -> None:
         self._closed = True
         if self._gathered is not None:
-            self._gathered.clear()
+            self._gathered = _NOTHING
 
 
 def _read_close(payload: bytes) -> CloseReceived | Violation:
@@ -353,26 +356,28 @@ class MessageReader(_FrameReader):
     :param masked: whether frames must be masked, as a client's must be; otherwise they must not be.
     """
 
-    __slots__ = ("_message", "_unread", "ready")
+    __slots__ = ("_unread", "ready")
 
     ready: bool
     """Whether `take` may find something: bytes have been fed that it has not looked at."""
 
     def __init__(self, at_most: int, *, masked: bool = True) -> None:
-        self._message = bytearray()
-        self._unread = bytearray()
+        self._unread = _NOTHING
         self.ready = False
-        super().__init__(at_most, masked=masked, gathered=self._message, texts=True)
+        super().__init__(at_most, masked=masked, gathers=True, texts=True)
 
     @property
     def unfinished_bytes(self) -> int:
         """How many bytes are kept of a message, or a frame, that is not whole."""
-        return len(self._unread) + len(self._message)
+        return len(self._unread) + len(self._gathered or b"")
 
     def feed(self, data: bytes) -> None:
         """Add the next bytes, for `take`."""
         if not self._closed:
-            self._unread += data
+            if self._unread:
+                self._unread += data
+            else:
+                self._unread = bytearray(data)
             self.ready = True
 
     def take(self, units: int = _UNLIMITED) -> tuple[list[MessageEvent], int]:
@@ -390,7 +395,7 @@ class MessageReader(_FrameReader):
         # It has stopped because of the bytes, not of the units.
         self.ready = self._spent >= units and used < end and not self._closed
         if used == end or self._closed:
-            unread.clear()
+            self._unread = _NOTHING
         else:
             del unread[:used]
         return events, self._spent
@@ -413,7 +418,7 @@ class StreamReader(_FrameReader):
     __slots__ = ("_held",)
 
     def __init__(self, *, texts: bool = False) -> None:
-        super().__init__(_LONGEST, masked=True, gathered=None, texts=texts)
+        super().__init__(_LONGEST, masked=True, gathers=False, texts=texts)
         self._held = b""
 
     @property

@@ -7,6 +7,8 @@ for.
 
 from __future__ import annotations
 
+import sys
+
 from msgspec import UNSET
 
 from rendezvous.commands.command import Command, Context
@@ -47,7 +49,8 @@ class Bind(Command[None]):
             raise Refusal(ErrorKind.BIND_WITHOUT_APPID)
         if envelope.side is UNSET:
             raise Refusal(ErrorKind.BIND_WITHOUT_SIDE)
-        app = read_text("appid", envelope.appid, at_most=MAX_IDENTIFIER_BYTES)
+        # Nearly all clients have the same, of which they keep one.
+        app = sys.intern(read_text("appid", envelope.appid, at_most=MAX_IDENTIFIER_BYTES))
         side = read_text("side", envelope.side, at_most=MAX_LABEL_BYTES)
         self.program = _read_program(envelope.client_version)
         self.in_ledger = self.program is not None

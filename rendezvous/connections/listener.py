@@ -64,7 +64,8 @@ class MailboxListener:
         self._subscribed = self._subscribed_day = 0.0
         # The page that is fetched once the client has read what waits for it.
         self._postponed_page: int | None = None
-        self._used: set[Address] = set()
+        # A handful at most; a set would take 216 bytes, which most connections never need.
+        self._used: tuple[Address, ...] = ()
 
     @property
     def replaying(self) -> bool:
@@ -74,13 +75,13 @@ class MailboxListener:
     def use(self, address: Address) -> None:
         """See `Listener.use`."""
         if address not in self._used:
-            self._used.add(address)
+            self._used += (address,)
             self._rendezvous.subscriptions.arrive(address)
 
     def stop_using(self, address: Address) -> None:
         """See `Listener.stop_using`."""
         if address in self._used:
-            self._used.discard(address)
+            self._used = tuple(used for used in self._used if used != address)
             self._rendezvous.subscriptions.leave(address)
 
     def subscribe(self, address: Address, side: str) -> None:
@@ -113,8 +114,8 @@ class MailboxListener:
     def close(self) -> None:
         """The connection is gone: the time until its mailboxes expire begins now."""
         self.unsubscribe()
-        self._rendezvous.left(self._used, self._lane, self._task)
-        self._used.clear()
+        used, self._used = self._used, ()
+        self._rendezvous.left(used, self._lane, self._task)
 
     def _deliver(self, stored: Sequence[StoredMessage]) -> None:
         try:

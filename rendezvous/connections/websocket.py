@@ -114,6 +114,7 @@ class RendezvousProtocol(WebSocketProtocol):
     def opened(self) -> None:
         """Greet the client."""
         peer = self._address or self.transport.getPeer()
+        self._address = None
         client = self.client = self.factory.new_client(self, block_of(peer))
         read_freely(self.transport)  # its frames are handled in turn
         self.transport.unregisterProducer()  # twisted.web's, where the connection began there
@@ -328,6 +329,8 @@ class RendezvousFactory(ServerFactory):
         self.connections = OpenConnections(self.scheduler, self.failed)
         self._rendezvous = rendezvous
         self._last: tuple[StoredMessage | None, bytes] = (None, b"")
+        # For all clients: a method that is bound for each of them is an object of its own.
+        self._frame_of = self._encode
         self.configure(
             max_message_bytes=max_message_bytes,
             open_handshake_seconds=open_handshake_seconds,
@@ -393,7 +396,7 @@ class RendezvousFactory(ServerFactory):
         self._rendezvous.observer.internal_error()
         _log.failure("an unexpected error in one connection")
 
-    def _frame_of(self, message: StoredMessage) -> bytes:
+    def _encode(self, message: StoredMessage) -> bytes:
         """Return the frame of a stored message, which the listeners of a mailbox get one after the other."""
         if self._last[0] is not message:
             payload = replies.message(message, self._rendezvous.day())

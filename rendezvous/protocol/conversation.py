@@ -73,8 +73,9 @@ class TrackState(enum.Enum):
 
 _S, _K, _E = TrackState, CommandKind, ErrorKind
 
-# The tracks are places in a list of states.
+# The tracks are places in a tuple of states.
 _BINDING, _ALLOCATION, _NAMEPLATE, _MAILBOX = range(4)
+_BEFORE_BIND: Final = (_S.UNBOUND, _S.UNBOUND, _S.UNBOUND, _S.UNBOUND)
 _AFTER_BIND: Final = (_S.BOUND, _S.UNALLOCATED, _S.UNCLAIMED, _S.UNOPENED)
 _TRACKS: Final[Mapping[CommandKind, int]] = {
     _K.BIND: _BINDING,
@@ -166,7 +167,7 @@ class Conversation:
         self.is_web_client = False
         self.nameplate: str | None = None
         self.mailbox: str | None = None
-        self._states = [_S.UNBOUND] * len(_AFTER_BIND)
+        self._states: tuple[TrackState, ...] = _BEFORE_BIND
 
     def check_refusal(self) -> None:
         """:raises Refusal: the client is refused, whatever it asks for."""
@@ -200,9 +201,9 @@ class Conversation:
         if isinstance(outcome, ErrorKind):
             raise Refusal(outcome)
         if kind is CommandKind.BIND:
-            self._states[:] = _AFTER_BIND
+            self._states = _AFTER_BIND
         else:
-            self._states[track] = outcome
+            self._move(track, outcome)
 
     def reverse(self, kind: CommandKind) -> bool:
         """
@@ -214,5 +215,9 @@ class Conversation:
         before = _REVERSALS.get((self._states[track], kind))
         if before is None:
             return False
-        self._states[track] = before
+        self._move(track, before)
         return True
+
+    def _move(self, track: int, state: TrackState) -> None:
+        states = self._states
+        self._states = (*states[:track], state, *states[track + 1 :])

@@ -551,6 +551,16 @@ class CostTests(SynchronousTestCase):
             reader.read(b"x" * 100_000)
             self.assertEqual(reader.unfinished_bytes, 0)
 
+    def test_nothing_held(self) -> None:
+        """A reader that holds nothing has no memory of its own for it, whatever it has read."""
+        readers = [MessageReader(1000) for _ in range(3)]
+        readers[1].read(frame(TEXT, b"ab", final=False) + frame(CONTINUATION, b"c"))
+        readers[2].read(frame(TEXT, b"ab", final=False) + frame(TEXT, b"a violation"))
+        for reader in readers:
+            self.assertIs(reader._unread, reader._gathered)
+            self.assertEqual(reader._unread, b"")
+            self.assertIs(reader._unread, readers[0]._unread)
+
     def test_refused_before_it_is_kept(self) -> None:
         """Of a frame over the limit not even the bytes that came with its header are kept."""
         reader = MessageReader(1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -65,7 +65,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_undo(self) -> None:
         """A refusal by the ledger takes the conversation back to where the table says."""
-        states: list[Any] = list(self.conversation._states)
+        states = self.conversation._states
         self.plain.undo(RecordingListener())
         self.assertNotEqual(self.conversation._states, states)
         self.conversation.advance(CommandKind.ALLOCATE)

@@ -117,7 +117,7 @@ class TableTests(SynchronousTestCase):
             seen.update(states)
             for kind in KINDS:
                 talk = Conversation()
-                talk._states[:] = states
+                talk._states = states
                 self.refusal(talk, kind)
                 pairs.add((states[conversation._TRACKS[kind]], kind))
         self.assertEqual(seen, set(TrackState))
@@ -125,19 +125,19 @@ class TableTests(SynchronousTestCase):
 
     def reachable(self) -> Iterator[tuple[TrackState, ...]]:
         """All states that commands and their refusals by the ledger lead to."""
-        found = {tuple(Conversation()._states)}
+        found = {Conversation()._states}
         unseen = list(found)
         while unseen:
             states = unseen.pop()
             yield states
             for kind, reverse in product(KINDS, (False, True)):
                 talk = Conversation()
-                talk._states[:] = states
+                talk._states = states
                 if reverse:
                     talk.reverse(kind)
                 else:
                     self.refusal(talk, kind)
-                state = tuple(talk._states)
+                state = talk._states
                 if state not in found:
                     found.add(state)
                     unseen.append(state)
@@ -183,6 +183,6 @@ class ReversalTests(SynchronousTestCase):
             (("list",), "list"),
         ):
             talk = after(*done)
-            states = list(talk._states)
+            states = talk._states
             self.assertFalse(talk.reverse(CommandKind(kind)), done)
             self.assertEqual(talk._states, states)
