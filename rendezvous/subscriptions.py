@@ -7,14 +7,14 @@ missed, out of order, or more than a subscriber can take at the moment is not ke
 database, a page at a time.
 
 Also owns which mailboxes have a client connected here, which is what keeps them from expiring. No I/O: pages
-come through a function that is passed in.
+come from the subscriber.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from rendezvous.ledger.keys import lock_key, mailbox_key
 from rendezvous.protocol.replies import StoredMessage
@@ -23,6 +23,20 @@ from rendezvous.rules.messages import Page
 K = TypeVar("K")
 Address = tuple[str, str]
 """An application and a mailbox in it."""
+
+
+class Subscriber(Protocol):
+    """Who gets the messages of a mailbox."""
+
+    def deliver(self, messages: Sequence[StoredMessage], /) -> object:
+        """Take messages, in order."""
+
+    def fetch(self, number: int, /) -> object:
+        """
+        Read the page that starts at a number, and pass it to `Subscription.page`.
+
+        It may be read later, when the subscriber can take it.
+        """
 
 
 class Subscription:
@@ -34,14 +48,9 @@ class Subscription:
     is unknown or does not exist.
 
     :param side: of the client.
-    :param deliver: takes messages, in order.
-    :param fetch: reads the page that starts at a number, now or when the subscriber can take it, and passes
-        it to `page`.
     """
 
     __slots__ = (
-        "_deliver",
-        "_fetch",
         "_fetching_from",
         "_latest",
         "_mailbox_id",
@@ -49,23 +58,17 @@ class Subscription:
         "_page_was_empty",
         "_ready",
         "_replay_end",
+        "_subscriber",
         "address",
         "key",
         "side",
     )
 
-    def __init__(
-        self,
-        address: Address,
-        side: str,
-        deliver: Callable[[Sequence[StoredMessage]], object],
-        fetch: Callable[[int], object],
-    ) -> None:
+    def __init__(self, address: Address, side: str, subscriber: Subscriber) -> None:
         self.address = address
         self.side = side
         self.key = lock_key(mailbox_key(*address))
-        self._deliver = deliver
-        self._fetch = fetch
+        self._subscriber = subscriber
         # The next message to deliver, and the mailbox that it belongs to.
         self._mailbox_id = 0
         self._next = 1
@@ -99,7 +102,7 @@ class Subscription:
         if due:
             self._page_was_empty = False
             self._next = due[-1].number + 1
-            self._deliver(due)
+            self._subscriber.deliver(due)
         elif self._page_was_empty:
             # The second empty page: the mailbox was removed, with all its messages.
             self._page_was_empty = False
@@ -124,7 +127,7 @@ class Subscription:
             self._start_over(mailbox_id)
         if (mailbox_id, message.number) == (self._mailbox_id, self._next):
             self._next += 1
-            self._deliver((message,))
+            self._subscriber.deliver((message,))
         else:
             self.fetch_missing()
 
@@ -138,7 +141,7 @@ class Subscription:
         if self._ready and self._behind:
             self._ready = False
             self._fetching_from = 1 if self._latest[0] > self._mailbox_id else self._next
-            self._fetch(self._fetching_from)
+            self._subscriber.fetch(self._fetching_from)
 
     @property
     def _behind(self) -> bool:

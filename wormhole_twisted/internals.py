@@ -234,7 +234,8 @@ class ReadHook:
 
 def read_hook(transport: ITransport) -> ReadHook | None:
     """Return the hook of a transport, or of the one below TLS; None: it has none."""
-    hook = getattr(getattr(_innermost(transport), "doRead", None), "__self__", None)
+    # Not by `doRead`, which Twisted replaces where it aborts a connection.
+    hook = getattr(getattr(_innermost(transport), "startReading", None), "__self__", None)
     return hook if isinstance(hook, ReadHook) else None
 
 

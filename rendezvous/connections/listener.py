@@ -24,7 +24,7 @@ from wormhole_limits.scheduler import Task
 
 class MailboxListener:
     """
-    A `commands.command.Listener`.
+    A `commands.command.Listener`, and the `Subscriber` of the mailbox.
 
     :param lane: see `Rendezvous.new_lane`.
     :param frame_of: returns the frame of a stored message, encoded once for all who get it.
@@ -87,7 +87,7 @@ class MailboxListener:
     def subscribe(self, address: Address, side: str) -> None:
         """See `Listener.subscribe`."""
         self.use(address)
-        self._subscription = Subscription(address, side, self._deliver, self._fetch)
+        self._subscription = Subscription(address, side, self)
         self._subscribed = self._rendezvous.clock.seconds()
         self._subscribed_day = self._rendezvous.day()
         self._rendezvous.subscriptions.subscribe(self._subscription)
@@ -109,7 +109,7 @@ class MailboxListener:
         """The client has read what waited for it: fetch the page that was postponed, if there is one."""
         if self._postponed_page is not None:
             number, self._postponed_page = self._postponed_page, None
-            self._fetch(number)
+            self.fetch(number)
 
     def close(self) -> None:
         """The connection is gone: the time until its mailboxes expire begins now."""
@@ -117,9 +117,10 @@ class MailboxListener:
         used, self._used = self._used, ()
         self._rendezvous.left(used, self._lane, self._task)
 
-    def _deliver(self, stored: Sequence[StoredMessage]) -> None:
+    def deliver(self, messages: Sequence[StoredMessage], /) -> None:
+        """See `Subscriber.deliver`."""
         try:
-            for message in stored:
+            for message in messages:
                 self._answers.send_up_to_own(message.number, self)
                 self._output.write(self._frame_of(message))
                 self._measure(message)
@@ -139,7 +140,8 @@ class MailboxListener:
             # It may come from another instance, whose steady clock is another. The day may be set back.
             rendezvous.observer.delivered(max(0.0, rendezvous.day() - message.received))
 
-    def _fetch(self, number: int) -> None:
+    def fetch(self, number: int, /) -> None:
+        """See `Subscriber.fetch`."""
         if self._output.full:
             self._postponed_page = number
         elif self._subscription is not None:

@@ -23,6 +23,7 @@ from rendezvous.ledger.queue import Job
 from rendezvous.observer import DropReason, RendezvousObserver
 from rendezvous.protocol.conversation import CommandKind
 from rendezvous.protocol.moods import Mood, Retired
+from rendezvous.protocol.replies import StoredMessage
 from tests.rendezvous.stores import Store
 from wormhole_websocket.frames import ping_frame
 
@@ -253,6 +254,22 @@ class StoreRunner:
 
     def close(self) -> None:
         """See `Runner.close`."""
+
+
+class RecordingSubscriber:
+    """A `Subscriber` that remembers what was delivered, and which pages it was to fetch."""
+
+    def __init__(self) -> None:
+        self.delivered: list[StoredMessage] = []
+        self.fetched: list[int] = []
+
+    def deliver(self, messages: Sequence[StoredMessage]) -> None:
+        """See `Subscriber`."""
+        self.delivered.extend(messages)
+
+    def fetch(self, number: int) -> None:
+        """See `Subscriber`."""
+        self.fetched.append(number)
 
 
 class FakeTransport:

@@ -37,6 +37,22 @@ def stored(mailbox: str, mailbox_id: int, number: int) -> NewMessages:
     return NewMessages(number_of(mailbox), mailbox_id, number)
 
 
+class Reader:
+    """A `Subscriber` that only fetches, and remembers what."""
+
+    def __init__(self, mailbox: str, fetched: list[tuple[str, int]]) -> None:
+        self._mailbox = mailbox
+        self._fetched = fetched
+
+    def deliver(self, due: Sequence[StoredMessage]) -> None:
+        """Nothing is delivered in these tests."""
+        raise AssertionError(due)
+
+    def fetch(self, number: int) -> None:
+        """See `Subscriber`."""
+        self._fetched.append((self._mailbox, number))
+
+
 class AnnouncementsTests(OnPostgres, StoreCase):
     """One instance with listeners."""
 
@@ -58,16 +74,9 @@ class AnnouncementsTests(OnPostgres, StoreCase):
     def listen(self, mailbox: str) -> None:
         """Have a listener that has had its first page, which was empty."""
 
-        def fetch(number: int) -> None:
-            self.fetched.append((mailbox, number))
-
-        subscription = Subscription((APP, mailbox), "a", self.deliver, fetch)
+        subscription = Subscription((APP, mailbox), "a", Reader(mailbox, self.fetched))
         self.subscriptions.subscribe(subscription)
         subscription.page(Page([], 0))
-
-    def deliver(self, due: Sequence[StoredMessage]) -> None:
-        """Nothing is delivered in these tests."""
-        raise AssertionError(due)
 
     def store_messages(self, mailbox: str, count: int) -> None:
         """As another instance does, without a word."""

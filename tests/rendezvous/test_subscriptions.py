@@ -37,9 +37,14 @@ class Listener:
         self.bodies: list[tuple[int, int]] = []
         self._tell_boxes = tell_boxes
         self.fetches: list[int] = []
-        self.subscription = Subscription(ADDRESS, "a", self._deliver, self.fetches.append)
+        self.subscription = Subscription(ADDRESS, "a", self)
 
-    def _deliver(self, due: Sequence[StoredMessage]) -> None:
+    def fetch(self, number: int) -> None:
+        """See `Subscriber`."""
+        self.fetches.append(number)
+
+    def deliver(self, due: Sequence[StoredMessage]) -> None:
+        """See `Subscriber`."""
         self.numbers.extend(each.number for each in due)
         if self._tell_boxes:
             self.bodies.extend((int(each.body), each.number) for each in due)
@@ -286,7 +291,7 @@ class SubscriptionsTests(SynchronousTestCase):
         """A listener that leaves as it is told does not keep the message from the next."""
 
         class Leaving(Listener):
-            def _deliver(inner, due: Sequence[StoredMessage]) -> None:  # noqa: N805
+            def deliver(inner, due: Sequence[StoredMessage]) -> None:  # noqa: N805
                 self.subscriptions.unsubscribe(inner.subscription)
 
         subscriptions = self.subscriptions = Subscriptions()
@@ -300,9 +305,7 @@ class SubscriptionsTests(SynchronousTestCase):
     def test_announced(self) -> None:
         """What is announced concerns those who listen to the mailbox whose key it names."""
         other = Listener()
-        other.subscription = Subscription(
-            ("app", "other"), "a", other._deliver, other.fetches.append
-        )
+        other.subscription = Subscription(("app", "other"), "a", other)
         other.subscription.page(page([], 0))
         self.subscriptions.subscribe(other.subscription)
         self.subscriptions.announced(lock_key(mailbox_key(*ADDRESS)), BOX, 1)

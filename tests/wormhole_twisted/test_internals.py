@@ -739,6 +739,14 @@ class ReadHookTests(TcpCase):
         )
         self.assertEqual(self.transport.bufferSize, MOST_READ_BYTES)
 
+    def test_found_when_aborted(self) -> None:
+        """The hook of a connection that is being aborted is found until it ends."""
+        self.transport.abortConnection()
+        hook = read_hook(self.transport)
+        self.assertIs(hook, self.hook)
+        self.hook.end()
+        self.assertIsNone(read_hook(self.transport))
+
     def test_other_transports(self) -> None:
         """Transports of other kinds have no hook, and read freely."""
         other: Any = StringTransport()

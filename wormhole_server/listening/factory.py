@@ -40,7 +40,7 @@ from wormhole_server.listening.proxies.proxy_protocol import (
     read_proxy_header,
 )
 from wormhole_server.listening.proxies.trusted_peers import TrustedProxies
-from wormhole_server.listening.reading import read_in_turn
+from wormhole_server.listening.reading import read_in_turn, reading_of
 from wormhole_server.listening.refused_connections import (
     RefusedConnection,
     RefusedRelayConnection,
@@ -82,7 +82,7 @@ class CountedConnection(ConnectionLostHook):
     :ivar ip: the address that it is counted for; None as long as it is counted for none.
     """
 
-    __slots__ = ("_listener", "_policy", "_reading", "ip")
+    __slots__ = ("_listener", "_policy", "ip")
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class CountedConnection(ConnectionLostHook):
         self._listener = listener
         self.ip = ip
         block = None if ip is None else address_block(ip)
-        self._reading = read_in_turn(scheduler, transport, block)
+        read_in_turn(scheduler, transport, block)
         policy.accepted.add(self)
 
     def identify(self, address: IAddress) -> RefusalReason | None:
@@ -108,14 +108,16 @@ class CountedConnection(ConnectionLostHook):
         reason = self._policy.limiter.identify(client.ip, self._listener)
         if reason is None:
             self.ip = client.ip
-            if self._reading is not None:
-                self._reading.count_for(address_block(client.ip))
+            reading = reading_of(self._transport)
+            if reading is not None:
+                reading.count_for(address_block(client.ip))
         return reason
 
     def connection_lost(self) -> None:
         """Count it no longer."""
-        if self._reading is not None:
-            self._reading.end()
+        reading = reading_of(self._transport)
+        if reading is not None:
+            reading.end()
         self._policy.accepted.discard(self)
         self._policy.limiter.remove(self.ip)
 

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
 
 from wormhole_limits.scheduler import NOBODY, Scheduler, Task
-from wormhole_twisted.internals import ReadHook, read_at_most, tcp_below
+from wormhole_twisted.internals import ReadHook, read_at_most, read_hook, tcp_below
 
 _READ_BYTES: Final = 8192
 """Read at a time, as long as nobody asks for more: a request has less, and every line of it takes time."""
@@ -65,9 +65,14 @@ class ReadingInTurn(ReadHook):
         return False
 
 
-def read_in_turn(
-    scheduler: Scheduler, transport: ITransport, block: int | None
-) -> ReadingInTurn | None:
-    """Have a connection read in turn; None for a transport that is not Twisted's for TCP."""
+def read_in_turn(scheduler: Scheduler, transport: ITransport, block: int | None) -> None:
+    """Have a connection read in turn, unless its transport is not Twisted's for TCP."""
     below = tcp_below(transport)
-    return None if below is None else ReadingInTurn(scheduler, below, block)
+    if below is not None:
+        ReadingInTurn(scheduler, below, block)
+
+
+def reading_of(transport: ITransport) -> ReadingInTurn | None:
+    """Return the reading of a connection; None where it is not, or no longer, read in turn."""
+    hook = read_hook(transport)
+    return hook if isinstance(hook, ReadingInTurn) else None

@@ -15,7 +15,7 @@ from rendezvous.rules.messages import Page
 from rendezvous.rules.sql.messages import Added
 from rendezvous.subscriptions import Subscription
 from tests.rendezvous.conversations import ARRIVED, NOW, BoundCase, command
-from tests.rendezvous.fakes import Recorder
+from tests.rendezvous.fakes import Recorder, RecordingSubscriber
 from tests.rendezvous.servers import make_context
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
 
@@ -212,8 +212,9 @@ class LedgerRules(StoreCase):
 
     def test_stored_and_published(self) -> None:
         """A message is stored with all that it came with, and passed to whoever listens here."""
-        delivered: list[StoredMessage] = []
-        subscription = Subscription(BOX, "a", delivered.extend, lambda _: None)
+        subscriber = RecordingSubscriber()
+        delivered = subscriber.delivered
+        subscription = Subscription(BOX, "a", subscriber)
         self.context.subscriptions.subscribe(subscription)
         subscription.page(self.do(command("open", mailbox="box")))
         for phase, message_id in (("0", {"a": 1}), ("1", None)):
@@ -232,8 +233,9 @@ class LedgerRules(StoreCase):
 
     def test_repeated(self) -> None:
         """A message that is stored already goes back to the client as it was stored, and to nobody else."""
-        delivered: list[StoredMessage] = []
-        subscription = Subscription(BOX, "a", delivered.extend, lambda _: None)
+        subscriber = RecordingSubscriber()
+        delivered = subscriber.delivered
+        subscription = Subscription(BOX, "a", subscriber)
         self.context.subscriptions.subscribe(subscription)
         subscription.page(self.do(command("open", mailbox="box")))
         self.do(command("add", mailbox="box", phase="0", body="ab", id="first"))

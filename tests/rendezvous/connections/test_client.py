@@ -421,7 +421,7 @@ class OrderTests(ClientCase):
         for ahead, seconds in ((7.5, 2.5), (4.0, 0.0)):
             self.observer.deliveries.clear()
             self.ahead = ahead
-            self.a.client._listener._deliver([message])
+            self.a.client._listener.deliver([message])
             self.assertEqual(self.observer.deliveries, [seconds])
 
     def test_delivery_timed(self) -> None:

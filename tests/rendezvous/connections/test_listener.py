@@ -150,7 +150,7 @@ class ListenerTests(OnSqlite, StoreCase):
         self.clock.advance(5)
         self.day += 5000.0
         for arrived in (9.9, 10.0, 14.5):
-            self.listener._deliver([stored(1, arrived=arrived)])
+            self.listener.deliver([stored(1, arrived=arrived)])
         self.assertEqual(self.observer.deliveries, [5.0, 0.5])
 
     def test_timed_by_the_day(self) -> None:
@@ -158,7 +158,7 @@ class ListenerTests(OnSqlite, StoreCase):
         self.listener.subscribe(BOX, "a")
         self.day = 1002.0
         for received in (999.9, 1000.0, 1001.5, 1003.0):
-            self.listener._deliver([stored(1, received=received)])
+            self.listener.deliver([stored(1, received=received)])
         self.assertEqual(self.observer.deliveries, [2.0, 0.5, 0.0])
 
     def test_closed(self) -> None:

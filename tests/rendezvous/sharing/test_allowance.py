@@ -8,6 +8,7 @@ from rendezvous.errors import ErrorKind, Refusal
 from rendezvous.sharing.allowance import ClientAllowance
 from rendezvous.sharing.disk import DiskReserve, DiskSpace
 from rendezvous.subscriptions import Subscription
+from tests.rendezvous.fakes import RecordingSubscriber
 from tests.rendezvous.servers import LIMITS, make_shares
 
 ME = 7
@@ -75,9 +76,7 @@ class ListenerTests(AllowanceCase):
         """A side listens to a mailbox on so many connections; the other side on as many."""
         for _ in range(LIMITS.listeners or 0):
             self.allowance.check_listeners(BOX, "a")
-            self.shares.subscriptions.subscribe(
-                Subscription(BOX, "a", lambda _: None, lambda _: None)
-            )
+            self.shares.subscriptions.subscribe(Subscription(BOX, "a", RecordingSubscriber()))
         self.refused(ErrorKind.TOO_MANY_LISTENERS, self.allowance.check_listeners, BOX, "a")
         self.allowance.check_listeners(BOX, "b")
         self.allowance.check_listeners(("app", "other"), "a")

@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.schedulers import make_scheduler
-from wormhole_server.listening.reading import ReadingInTurn, read_in_turn
+from wormhole_server.listening.reading import ReadingInTurn, read_in_turn, reading_of
 
 _COST_SECONDS = 0.0002
 _CONNECTIONS = 50
@@ -59,7 +59,8 @@ class ReadingTests(SynchronousTestCase):
         self.port.doRead()
         (transport,) = set(self.reactor.getReaders()) - before
         assert isinstance(transport, Server)
-        reading = read_in_turn(self.scheduler, transport, block)
+        read_in_turn(self.scheduler, transport, block)
+        reading = reading_of(transport)
         assert reading is not None
         peer.sendall(data)
         return transport, reading
@@ -126,4 +127,5 @@ class ReadingTests(SynchronousTestCase):
     def test_other_transports(self) -> None:
         """A transport that is not Twisted's for TCP is left as it is."""
         transport: Any = StringTransport()
-        self.assertIsNone(read_in_turn(self.scheduler, transport, _HONEST))
+        read_in_turn(self.scheduler, transport, _HONEST)
+        self.assertIsNone(reading_of(transport))
