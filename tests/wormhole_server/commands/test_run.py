@@ -93,7 +93,7 @@ class RunTests(SynchronousTestCase):
         self.assertFalse(self.database.exists())
 
 
-# A server on SQLite with a current schema needs none of them; all together take a tenth of a start or more.
+# A server on SQLite with a current schema needs none of them.
 _UNUSED = {"alembic", "psycopg", "pycparser", "sqlalchemy.dialects.postgresql"}
 _PROGRAM = f"""
 import sys
