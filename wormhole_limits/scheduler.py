@@ -4,10 +4,10 @@ The scheduler: shares the reactor's time out among addresses, and among the conn
 Owns who is served when. What a client sends becomes a task's work. Work that is within what its address may
 take of a turn of the reactor is done at once. The rest waits in line and is done in slices: each turn has one
 short slice for all that wait, so that whoever does not wait is delayed by a slice and no more. In line, the
-address that was served longest ago is first, so that one with little to do never waits for those with much;
-of its connections, the least served one. Connections that flood are behind all others, the least served
-address first. An address that nobody else has been active beside for a second is not limited, but ordered
-all the same.
+address that was served longest ago is first, with a long start for those that were served less than others,
+so that one with little to do never waits for those with much; of its connections, the least served one.
+Connections that flood are behind all others, the least served address first. An address that nobody else has
+been active beside for a second is not limited, but ordered all the same.
 
 How much an address was served is its score: units of work, which halve in ten seconds. A score is kept as a
 rank, which does not change while the score decays: its logarithm plus the time in half-lives.
@@ -54,6 +54,8 @@ PIECE_UNITS: Final = 64
 # What is done at once in a turn. Two commands of a client arrive together, seldom more.
 _ADDRESS_UNITS: Final = 256
 _TURN_UNITS: Final = 512
+_BUSY_TURN_UNITS: Final = 256
+"""The same for all together that were served much lately."""
 _OPENING_UNITS: Final = 256
 """The same for what opens connections, and for requests of HTTP: two."""
 _ALONE_UNITS: Final = 8192
@@ -70,6 +72,10 @@ _LIGHT: Final = 15.0
 """An address that was served 16 times as much as one that waits for its commit waits like those that flood;
 both as powers of two. The score of the latter counts as 32,768 at least, so that nobody is heavy below a
 fourteenth of the processor's time."""
+_BUSY: Final = 12.0
+"""The score of an address that was served much, as a power of two: 100 commands in ten seconds."""
+_DOUBLING: Final = 2000
+"""In line, twice the score counts like so many entries: a second or so, where hundreds of addresses wait."""
 _SLOW_SECONDS: Final = 0.1
 """A wait that is worth a report."""
 _HALF_LIFE_SECONDS: Final = 10.0
@@ -139,11 +145,6 @@ class _Line:
         self.tasks: list[tuple[float, int, Task]] = []
         self.lost = 0
         self.number = 0
-
-    @property
-    def place(self) -> float:
-        """What orders it among those of its kind."""
-        return self.account.rank if self.kind is _Kind.FLOOD else self.account.served
 
     def forget_one(self) -> None:
         """One of the tasks waits no longer."""
@@ -360,6 +361,11 @@ class Scheduler:
         return self._now - self._changed < _ALONE_SECONDS
 
     @property
+    def busy_rank(self) -> float:
+        """The rank above which an address was served much lately, beside others."""
+        return self._half_lives + _BUSY
+
+    @property
     def remembered(self) -> int:
         """How many addresses have an account."""
         return len(self._accounts)
@@ -448,7 +454,7 @@ class Scheduler:
             return False
         if task.opening:
             return self._opened < _OPENING_UNITS and not self._rests
-        return self._spent < _TURN_UNITS
+        return self._spent < (_BUSY_TURN_UNITS if account.rank > self.busy_rank else _TURN_UNITS)
 
     def _has_time_alone(self) -> bool:
         passed = self.clock.seconds() - self._now
@@ -496,7 +502,14 @@ class Scheduler:
     def _enter(self, line: _Line) -> None:
         self._numbers += 1
         line.number = self._numbers
-        heappush(self._lines[line.kind], (line.place, line.number, line))
+        heappush(self._lines[line.kind], (self._place(line), line.number, line))
+
+    def _place(self, line: _Line) -> float:
+        """What orders a line among those of its kind."""
+        account = line.account
+        if line.kind is _Kind.FLOOD:
+            return account.rank
+        return account.served + _DOUBLING * max(0.0, account.rank - self._half_lives)
 
     def _kind(self, task: Task) -> _Kind:
         """Where a task waits."""
@@ -524,7 +537,7 @@ class Scheduler:
                 line.number = 0
                 if not line.first_is_there():
                     continue
-                if line.place > place:
+                if self._place(line) > place:
                     self._enter(line)  # it was served since, at once
                     continue
                 task = heappop(line.tasks)[-1]

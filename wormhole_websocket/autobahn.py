@@ -11,8 +11,8 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-# Autobahn imports its native code for frames together with a parser of C, which takes 30 ms. It reads no frames
-# here, and `masking` imports what it uses by itself.
+# Autobahn imports its native code for frames together with a parser of C, which takes 30 ms. It reads no
+# frames here, and `masking` imports what it uses by itself.
 os.environ.setdefault("AUTOBAHN_USE_NVX", "0")
 
 import autobahn.util

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
+from math import inf
 from typing import Any, Final
 
 from twisted.python.failure import Failure
@@ -24,7 +25,9 @@ from wormhole_limits.scheduler import Account, Scheduler, Task
 MAX_BATCH: Final = 200
 # The same where several addresses are active: 1 ms; and what one of them may have of it.
 CROWDED_BATCH: Final = 24
-ADDRESS_PART: Final = 8
+ADDRESS_PART: Final = 16
+# And what all those together may have that were served much lately, unless one of them has more.
+BUSY_PART: Final = 8
 # What may wait in a lane, for all clients together, while the database does not answer; of small and of large
 # operations so many bytes each. An address of which little waits is not refused.
 MAX_WAITING: Final = 20_000
@@ -134,8 +137,11 @@ class JobQueue:
         own = self._own
         jobs = [own.popleft() for _ in range(min(len(own), MAX_BATCH))] if own else []
         if self._small.count:
-            each = ADDRESS_PART if crowded else most
-            jobs += self._small.take(max(0, most - len(jobs)), each)
+            room = max(0, most - len(jobs))
+            if crowded:
+                jobs += self._small.take(room, ADDRESS_PART, self._scheduler.busy_rank, BUSY_PART)
+            else:
+                jobs += self._small.take(room, room)
         if not jobs and self._large.count and not self.pause_seconds:
             jobs = self._large.take(1, 1)
             self._held -= Counter(job.lane for job in jobs)
@@ -185,13 +191,20 @@ class _Parts:
         self.count += 1
         heappush(self._jobs.setdefault(task.account, []), (task.rank, self._number, job))
 
-    def take(self, most: int, each: int) -> list[Job]:
-        """Take jobs of the address that was served least, then of the next, at most `each` of one."""
+    def take(self, most: int, each: int, busy_rank: float = inf, busy_most: int = 0) -> list[Job]:
+        """
+        Take jobs of the address that was served least, then of the next, at most `each` of one.
+
+        :param busy_most: how many to take of all addresses with a higher rank than `busy_rank`, unless the
+            first of them has more.
+        """
         taken: list[Job] = []
         accounts = self._jobs
         for account in sorted(accounts, key=_rank) if len(accounts) > 1 else tuple(accounts):
             jobs = accounts[account]
             room = min(each, most - len(taken))
+            if account.rank > busy_rank:  # and so are all that follow
+                most, busy_rank = min(most, len(taken) + busy_most), inf
             if len(jobs) <= room:
                 jobs.sort()
                 taken += [job for _, _, job in jobs]

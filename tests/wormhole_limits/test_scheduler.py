@@ -167,18 +167,45 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual({*world.turn()}, {other})
 
     def test_in_turn(self) -> None:
-        """Addresses that wait without flooding come in turn, whatever they were served before."""
+        """Addresses that were served as much as each other come in turn."""
         world = World()
-        steady, *others = (world.connect(address) for address in range(50))
-        world.scheduler.spend(steady.task, 100_000)
-        for each in (*others, steady):
-            each.send(PIECE)
-        for each in others:
-            each.send(PIECE)
-        while not steady.done:
+        connections = [world.connect(address) for address in range(50)]
+        for _ in range(2):
+            for each in connections:
+                each.send(PIECE)
+        for _ in range(10):
             world.turn()
-        # Some come a second time behind it, in the same slice.
-        self.assertLess(sum(each.done > PIECE for each in others), 5)
+            done = [each.done for each in connections]
+            self.assertLessEqual(max(done) - min(done), PIECE)
+
+    def test_served_less(self) -> None:
+        """An address that was served little goes before all that were served more and wait for longer."""
+        world = World()
+        busy = [world.connect(address) for address in range(100)]
+        for address, each in enumerate(busy):
+            world.scheduler.spend(world.connect(address).task, 8000)
+            each.send(5 * PIECE)
+        world.scheduler.spend(world.connect(1000).task, 1000)
+        one = world.connect(1000)
+        one.send(2 * PIECE)
+        self.assertEqual(one.done, 0)
+        self.assertEqual(world.turn()[:2], [one, one])
+
+    def test_served_more(self) -> None:
+        """However much an address was served, and however many others come again, it has its turn."""
+        world = World()
+        others = [world.connect(address) for address in range(50)]
+        world.scheduler.spend(world.connect(1000).task, 1_000_000)
+        one = world.connect(1000)
+        for each in (*others, one):
+            each.send(20 * PIECE)
+        for _ in range(2000):
+            if one.done:
+                break
+            world.turn()
+            for each in others:
+                each.send(5)
+        self.assertTrue(one.done)
 
     def test_commands_and_openings(self) -> None:
         """However many commands others keep in line, connections are opened as well, and the other way."""

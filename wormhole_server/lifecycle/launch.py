@@ -154,10 +154,10 @@ def tune_interpreter() -> None:
     # After a commit its thread needs the interpreter for a moment; by default a busy reactor would let it
     # wait for 5 ms, as long as a slow disk takes.
     sys.setswitchinterval(0.001)
-    # Messages that grow side by side leave holes in glibc's heap, which it keeps: it raises the first threshold
-    # by itself, up to 32 MiB. A block above it goes back to the system as soon as it is freed; but to get one
-    # is ten times as expensive as to copy what goes into it. The longest message of a client, and what a
-    # socket is read into, are below. So is what may be free at the heap's end, which goes back otherwise.
+    # Messages that grow side by side leave holes in glibc's heap, which it keeps: it raises the first
+    # threshold by itself, up to 32 MiB. A block above it goes back to the system as soon as it is freed; but
+    # to get one is ten times as expensive as to copy what goes into it. The longest message of a client, and
+    # what a socket is read into, are below. The second one is for what is free at the heap's end.
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have none
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, _LONG_BLOCK_BYTES)

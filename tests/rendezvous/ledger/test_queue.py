@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rendezvous.ledger import queue as queue_module
 from rendezvous.ledger.queue import (
     ADDRESS_PART,
+    BUSY_PART,
     CROWDED_BATCH,
     LARGE_BYTES,
     MAX_BATCH,
@@ -85,6 +86,25 @@ class BatchTests(QueueCase):
         for address in range(100):
             self.add(self.connect(address))
         self.assertEqual(len(self.queue.take()), CROWDED_BATCH)
+
+    def test_busy(self) -> None:
+        """Addresses that were served much have a small part together, unless one of them has more."""
+        self.crowd()
+        light = [self.add(self.connect(address)) for address in range(4)]
+        busy = []
+        for address in range(100, 120):
+            task = self.connect(address)
+            self.spend(task, 10_000 + address)
+            busy.append(self.add(task))
+        self.assertEqual(self.queue.take(), [*light, *busy[:BUSY_PART]])
+        self.assertEqual(self.queue.take(), busy[BUSY_PART : 2 * BUSY_PART])
+        self.assertEqual(self.queue.take(), busy[2 * BUSY_PART :])
+        first, second = self.connect(200), self.connect(201)
+        self.spend(first, 10_000)
+        self.spend(second, 20_000)
+        many = [self.add(first) for _ in range(ADDRESS_PART - 1)]
+        self.add(second)
+        self.assertEqual(self.queue.take(), many)
 
     def test_connections_of_an_address(self) -> None:
         """Of the connections of an address, the one that was served least comes first."""
@@ -178,6 +198,7 @@ class RoomTests(QueueCase):
         """A full queue refuses an address of which much waits, and takes jobs of any other."""
         self.patch(queue_module, "MAX_WAITING_BYTES", 1000)
         waits, other = self.connect(1), self.connect(2)
+        self.patch(queue_module, "ADDRESS_PART", 8)
         for _ in range(8):
             self.add(waits, 125)
         for task, room in ((waits, False), (other, True), (None, False)):
