@@ -16,6 +16,8 @@ from bench.relay.relays import Kind, Relays, Running
 from bench.relay.throughput import pairs_of
 from bench.rendezvous.load import Job, Measured
 
+_ELSEWHERE = "127.0.0.2"  # the clients are not those of the relay, whose address would be alone
+
 
 @attrs.frozen
 class Latency:
@@ -47,6 +49,7 @@ def _exchanges(relay: Running, seconds: float) -> Measured:
         seconds=seconds,
         most_seconds=4 * seconds,
         generations=1.0,
+        source=_ELSEWHERE,
     )
     argv = [sys.executable, "-m", "bench.rendezvous.load", msgspec.json.encode(job).decode()]
     done = subprocess.run(argv, stdout=subprocess.PIPE, cwd=ROOT, check=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from bench.common import OURS, ServerProcess, free_port
+from bench.common import BOUNDS_OUT_OF_REACH, OURS, ServerProcess, free_port
 from bench.relay.clients import Doors
 
 _HAPROXY = """
@@ -104,7 +104,7 @@ class Relays:
                 argv = [str(OURS / "wormhole-server"), "run"]
                 argv += [f"--rendezvous=tcp:{web}:interface=127.0.0.1"]
                 argv += [f"--transit=tcp:{tcp}:interface=127.0.0.1", "--metrics=none"]
-                argv += [f"--database=sqlite:///{directory}/relay.db"]
+                argv += [f"--database=sqlite:///{directory}/relay.db", *BOUNDS_OUT_OF_REACH]
                 argv += ["--transit-link=producer"] if kind is Kind.PRODUCER else []
         if user is not None:
             argv = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *argv]

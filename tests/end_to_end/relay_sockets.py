@@ -55,7 +55,7 @@ class SocketCase(TestCase):
 
     def setUp(self) -> None:
         self.observer = FakeObserver()
-        self.splice_links = SpliceLinkFactory(reactor, MIB, self.observer)
+        self.splice_links = SpliceLinkFactory(MIB, self.observer)
         self.relay = make_relay(reactor, self.observer, self.limits, self.make_link())
         root = Resource()
         websockets = TransitWebSocketFactory(self.relay, reactor)

@@ -147,7 +147,7 @@ class Load:
         self.observer = FakeObserver()
         self.reactor: Any = EPollReactor()
         self.reactor.seconds = lambda: self.now
-        self.links = SpliceLinkFactory(self.reactor, _MIB, self.observer)
+        self.links = SpliceLinkFactory(_MIB, self.observer)
         make_link = self.links if splice else ProducerLink
         self.relay = make_relay(self.reactor, self.observer, make_link=make_link)
         self.ports = [

@@ -19,7 +19,6 @@ from tests.end_to_end.relay_sockets import (
     memory,
     open_sockets,
     pair,
-    reactor,
 )
 from tests.transit_relay.fakes import handshake
 from tests.transit_relay.frames import PING, frame, header
@@ -140,7 +139,7 @@ class NoPipeStreamTests(StreamTests):
     fallbacks = (Fallback.NO_PIPE,)
 
     def make_link(self) -> LinkFactory:
-        self.splice_links = SpliceLinkFactory(reactor, 4096, self.observer)
+        self.splice_links = SpliceLinkFactory(4096, self.observer)
         return self.splice_links
 
 

@@ -27,6 +27,12 @@ Bytes that may wait in the kernel for a target at first, and that are moved at o
 target has taken that many, up to what the mover holds.
 """
 
+_TURN_FILLS: Final = 2
+"""
+How often the mover is filled in a turn, at most: half a millisecond, whatever the mover. Below that a turn
+costs as much as the bytes that it moves.
+"""
+
 _PEEKED: Final = 4096
 """Bytes of which those that need no credit are looked for."""
 
@@ -136,7 +142,7 @@ class Direction:
         """Do nothing: the target's connection closes the pair when its transport is gone."""
 
     def _move(self) -> Exception | None:
-        left = self._resources.turns.begin_turn()
+        left = _TURN_FILLS * self._largest()
         while left > 0:
             room = self._output.room(self._most) if self._output.clear else 0
             if not room:

@@ -8,8 +8,6 @@ them, and the producer link for all others.
 
 from typing import ClassVar
 
-from twisted.internet.interfaces import IReactorTime
-
 from transit_relay.descriptor import Descriptor
 from transit_relay.link import Buddy, Link, Meter
 from transit_relay.links.direction import Direction, StreamDirection
@@ -56,12 +54,11 @@ class SpliceLinkFactory:
     """
     Makes the best link for a pair; a `transit_relay.link.LinkFactory`.
 
-    :param clock: the reactor.
     :param pipe_bytes: kernel memory for the pipe of all pairs.
     """
 
-    def __init__(self, clock: IReactorTime, pipe_bytes: int, observer: RelayObserver) -> None:
-        self._resources = LinkResources(clock, pipe_bytes, observer)
+    def __init__(self, pipe_bytes: int, observer: RelayObserver) -> None:
+        self._resources = LinkResources(pipe_bytes, observer)
 
     def __call__(self, first: Buddy, forth: Meter, second: Buddy, back: Meter) -> Link:
         """Make the link of two buddies; each is followed by the meter for the bytes that it sends."""

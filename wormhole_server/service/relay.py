@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from rendezvous.ledger.ledger import Ledger
@@ -35,9 +34,9 @@ class RelayLinks(Service):
     :ivar factory: makes a link for two connections.
     """
 
-    def __init__(self, clock: IReactorTime, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._wanted = settings.transit_link
-        self._splice_links = SpliceLinkFactory(clock, settings.transit_pipe_memory, metrics.relay)
+        self._splice_links = SpliceLinkFactory(settings.transit_pipe_memory, metrics.relay)
         self.factory: LinkFactory = (
             ProducerLink if self._wanted is TransitLink.PRODUCER else self._splice_links
         )

@@ -146,7 +146,7 @@ class ServerService(SequentialService):
             self._deny_list.deny,
             self._report_wait,
         )
-        links = RelayLinks(reactor, settings, metrics)
+        links = RelayLinks(settings, metrics)
         self._records = RelayRecords(settings, self._rendezvous.ledger, metrics)
         self._relay = Relay(
             reactor,

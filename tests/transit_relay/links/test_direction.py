@@ -32,7 +32,7 @@ class DirectionCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.observer = FakeObserver()
-        self.resources = LinkResources(Clock(), NO_PIPE, self.observer)
+        self.resources = LinkResources(NO_PIPE, self.observer)
         self.source, self.target = FakeBuddy(), FakeBuddy()
         self.entry, self.outlet = FakeDescriptor(), FakeDescriptor()
         if self.framed:
@@ -372,29 +372,19 @@ class AmountTests(DirectionCase):
         self.assertEqual(self.entry.socket.inbox, [])
 
     def test_turn(self) -> None:
-        """A turn ends when its bytes are used up, but for a rest that is not worth another read."""
-        self.resources.turns._share = FIRST + 1
+        """A turn takes what the mover holds twice, whatever is left."""
+        self.largest(SIZE)
+        before = self.meter.total
         self.move(bytes(8 * SIZE))
-        self.assertEqual(self.meter.total, FIRST)
+        self.assertEqual(self.meter.total - before, 2 * SIZE)
         self.assertFalse(self.waits)
 
-    def test_turn_of_one_read(self) -> None:
-        """A turn of few bytes takes them all."""
-        self.resources.turns._share = FIRST - 1
-        self.move(bytes(8 * SIZE))
-        self.assertEqual(self.meter.total, FIRST - 1)
-
-    def test_turn_of_full_reads(self) -> None:
-        """A turn whose bytes are a multiple of a read ends with the last of them."""
-        self.resources.turns._share = FIRST
-        self.move(bytes(8 * SIZE))
-        self.assertEqual(self.meter.total, FIRST)
-
-    def test_turns_are_counted(self) -> None:
-        """Each read is one turn."""
-        for _ in range(3):
-            self.move(b"x")
-        self.assertEqual(self.resources.turns._count, 3)
+    def test_rest_of_turn(self) -> None:
+        """The rest of a turn that is not worth another read is left to the next."""
+        self.largest(SIZE)
+        before = self.meter.total
+        self.move(bytes(SIZE), bytes(SIZE - FIRST + 1), bytes(SIZE))
+        self.assertEqual(self.meter.total - before, 2 * SIZE - FIRST + 1)
 
 
 class FramedTargetTests(DirectionCase):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.transit_relay.fakes import FakeObserver
@@ -19,7 +18,7 @@ class FrameDirectionCase(SynchronousTestCase):
     """A direction from a WebSocket peer to one on TCP, or on WebSocket."""
 
     def setUp(self, *, framed: bool = False, credit: Credit | None = None) -> None:
-        self.resources = LinkResources(Clock(), 1, FakeObserver())
+        self.resources = LinkResources(1, FakeObserver())
         self.source, self.target = FakeBuddy(), FakeBuddy()
         self.entry, self.outlet = FakeDescriptor(), FakeDescriptor()
         self.framing = FakeFraming()

@@ -5,21 +5,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.transit_relay.fakes import FakeObserver
 from tests.transit_relay.links.sockets import MIB, FakeKernel, pipe_ends
 from transit_relay.links import pipe as pipe_module
 from transit_relay.links.pipe import LEAST, Pipe
-from transit_relay.links.resources import LEAST_BYTES, ROUND_BYTES, LinkResources, TurnLimiter
+from transit_relay.links.resources import LinkResources
 from transit_relay.observer import Fallback
 
 ROOT = Path(__file__).parents[3]
 
 POOR = """
 import fcntl, os
-from tests.transit_relay.links.test_resources import Clock, Fallback, FakeObserver, LinkResources, MIB
+from tests.transit_relay.links.test_resources import Fallback, FakeObserver, LinkResources, MIB
 
 if os.geteuid() == 0:
     os.setgroups([])
@@ -27,7 +26,7 @@ if os.geteuid() == 0:
     os.setuid(65534)
 
 first, second = FakeObserver(), FakeObserver()
-rich, poor = LinkResources(Clock(), MIB, first), LinkResources(Clock(), MIB, second)
+rich, poor = LinkResources(MIB, first), LinkResources(MIB, second)
 rich.pipe()
 
 held, size = [], MIB
@@ -55,7 +54,7 @@ class LinkResourcesTests(SynchronousTestCase):
 
     def test_one_pipe(self) -> None:
         """There is one pipe, and its size is reported; 0 after it was closed."""
-        resources = LinkResources(Clock(), MIB, self.observer)
+        resources = LinkResources(MIB, self.observer)
         self.assertIsInstance(resources.mover(), Pipe)
         self.assertIs(resources.mover(), resources.pipe())
         self.assertEqual(self.observer.pipe_bytes, MIB)
@@ -67,7 +66,7 @@ class LinkResourcesTests(SynchronousTestCase):
         """A pipe that is smaller than wanted grows once the kernel allows that."""
         kernel = FakeKernel(LEAST)
         self.patch(pipe_module, "fcntl", kernel)
-        resources = LinkResources(Clock(), MIB, self.observer)
+        resources = LinkResources(MIB, self.observer)
         self.addCleanup(resources.close)
         resources.pipe()
         self.assertEqual(self.observer.pipe_bytes, LEAST)
@@ -78,7 +77,7 @@ class LinkResourcesTests(SynchronousTestCase):
     def test_close(self) -> None:
         """The pipe is closed once; a pair after that gets a new one."""
         before = pipe_ends()
-        resources = LinkResources(Clock(), MIB, self.observer)
+        resources = LinkResources(MIB, self.observer)
         resources.close()
         resources.pipe()
         resources.close()
@@ -90,13 +89,13 @@ class LinkResourcesTests(SynchronousTestCase):
 
     def test_memory(self) -> None:
         """The view is that of the memory."""
-        resources = LinkResources(Clock(), MIB, self.observer)
+        resources = LinkResources(MIB, self.observer)
         resources.view[:3] = b"abc"
         self.assertEqual(resources.buffer.memory[:3], b"abc")
 
     def test_no_pipe(self) -> None:
         """Without a usable pipe the memory is used, which is reported each time."""
-        resources = LinkResources(Clock(), 4096, self.observer)
+        resources = LinkResources(4096, self.observer)
         self.assertIs(resources.mover(), resources.buffer)
         self.assertIs(resources.mover(), resources.buffer)
         self.assertEqual(self.observer.fallbacks, [Fallback.NO_PIPE] * 2)
@@ -118,49 +117,3 @@ class LinkResourcesTests(SynchronousTestCase):
             timeout=60,
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-
-
-class TurnLimiterTests(SynchronousTestCase):
-    """`TurnLimiter`."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.turns = TurnLimiter(self.clock)
-
-    def iterate(self, directions: int) -> list[int]:
-        """Give so many directions a turn in one iteration of the reactor; returns the bytes of each."""
-        shares = [self.turns.begin_turn() for _ in range(directions)]
-        self.clock.advance(0)
-        return shares
-
-    def test_alone(self) -> None:
-        """A single direction has the whole iteration."""
-        self.assertEqual(self.iterate(1), [ROUND_BYTES])
-        self.assertEqual(self.iterate(1), [ROUND_BYTES])
-
-    def test_several(self) -> None:
-        """Several directions share the next iteration equally, until there are fewer again."""
-        self.iterate(4)
-        self.assertEqual(self.iterate(4), [ROUND_BYTES // 4] * 4)
-        self.iterate(1)
-        self.assertEqual(self.iterate(1), [ROUND_BYTES])
-
-    def test_many(self) -> None:
-        """No direction gets so few bytes that its turn costs more than it moves."""
-        self.iterate(1000)
-        self.assertEqual(self.iterate(1), [LEAST_BYTES])
-
-    def test_failed_end(self) -> None:
-        """An exception at the end of an iteration does not keep the later ones from being measured."""
-        with self.assertRaises(ZeroDivisionError):
-            self.patch(TurnLimiter, "_end_round", lambda _: 1 // 0)
-            self.iterate(1)
-        self.doCleanups()
-        self.iterate(4)
-        self.iterate(4)
-        self.assertEqual(self.iterate(4), [ROUND_BYTES // 4] * 4)
-
-    def test_no_timer_is_left(self) -> None:
-        """No timer runs while nothing is moved."""
-        self.iterate(3)
-        self.assertEqual(self.clock.getDelayedCalls(), [])

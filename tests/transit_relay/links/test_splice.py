@@ -1,6 +1,5 @@
 """The splice link, and the choice of the link for a pair."""
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.transit_relay.fakes import FakeObserver
@@ -18,7 +17,7 @@ class SpliceCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.observer = FakeObserver()
-        self.make_link = SpliceLinkFactory(Clock(), 4096, self.observer)
+        self.make_link = SpliceLinkFactory(4096, self.observer)
         self.first, self.second = FakeBuddy(), FakeBuddy()
         self.first_socket, self.second_socket = FakeDescriptor(), FakeDescriptor()
         self.first.fake.socket = self.first_socket.real
@@ -102,7 +101,7 @@ class SpliceLinkFactoryTests(SpliceCase):
         """The pipe can be made early; without one that is refused."""
         with self.assertRaises(RefusedError):
             self.make_link.open()
-        make_link = SpliceLinkFactory(Clock(), MIB, self.observer)
+        make_link = SpliceLinkFactory(MIB, self.observer)
         make_link.open()
         self.assertEqual(self.observer.pipe_bytes, MIB)
         make_link.close()

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wormhole_server.logs import LogCase
@@ -30,7 +29,7 @@ class RelayLinksTests(LogCase):
     def links(self, link: TransitLink, **settings: Any) -> RelayLinks:
         """The links of a server with such settings."""
         wanted = attrs.evolve(Settings(), transit_link=link, **settings)
-        return RelayLinks(Clock(), wanted, Metrics("0"))
+        return RelayLinks(wanted, Metrics("0"))
 
     def test_pipe(self) -> None:
         """The pipe is open while the service runs."""
