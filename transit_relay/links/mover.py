@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from transit_relay.descriptor import Descriptor
 
-SIZE: Final = 256 * 1024
+SIZE: Final = 512 * 1024
 """Bytes of the buffer: what still fits into a processor's cache."""
 
 _MOST_PIECES: Final = 512

@@ -341,7 +341,7 @@ class AmountTests(DirectionCase):
     def test_doubled(self) -> None:
         """A target that takes everything is given twice as much each time, up to what the mover holds."""
         self.assertIsNone(self.move(bytes(8 * SIZE)))
-        self.assertEqual(self.outlet.limits, [FIRST, 2 * FIRST, SIZE])
+        self.assertEqual(self.outlet.limits, [FIRST, 2 * FIRST, 4 * FIRST, SIZE])
 
     def test_half_a_room(self) -> None:
         """Half the limit is enough to double it, and less is not."""
