@@ -37,7 +37,10 @@ _PEEKED: Final = 4096
 """Bytes of which those that need no credit are looked for."""
 
 _LITTLE: Final = 64 * 1024
-"""Bytes below which a source most likely has no more; the reactor says when it has."""
+"""
+Bytes below which a source most likely has no more, if the target would have taken more; the reactor says when
+it has.
+"""
 
 
 @implementer(IPullProducer)
@@ -148,6 +151,7 @@ class Direction:
             if not room:
                 self._wait()
                 return None
+            enough = min(room, _LITTLE)
             room = min(room, left)
             allowance = self._meter.allowance
             if allowance is not None:
@@ -187,7 +191,7 @@ class Direction:
                 self._allow(2 * self._most)
             left -= taken
             # The rest of a turn that a read of full size leaves behind is not worth another read.
-            if taken < _LITTLE or left < _LITTLE:
+            if left < _LITTLE or taken < enough:
                 return None
         return None
 

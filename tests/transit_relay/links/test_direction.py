@@ -253,7 +253,7 @@ class MoveTests(DirectionCase):
 
     def test_little_room(self) -> None:
         """It takes no more than the target takes."""
-        self.outlet.rooms = [2]
+        self.outlet.rooms = [2, 0]
         self.assertIsNone(self.move(b"abc"))
         self.assertEqual((self.outlet.socket.outbox, self.entry.socket.inbox), (b"ab", [b"c"]))
 
@@ -370,6 +370,13 @@ class AmountTests(DirectionCase):
         self.assertEqual(self.entry.socket.inbox, [b"x"])
         self.move(bytes(FIRST), b"x")
         self.assertEqual(self.entry.socket.inbox, [])
+
+    def test_room_again(self) -> None:
+        """A target that takes little at once is asked again in the same turn: it may have sent it already."""
+        self.outlet.rooms = [100, 100, 0]
+        self.move(bytes(1000))
+        self.assertEqual(self.meter.total, 200)
+        self.assertTrue(self.waits)
 
     def test_turn(self) -> None:
         """A turn takes what the mover holds twice, whatever is left."""
