@@ -144,7 +144,7 @@ NUISANCES = {
     ),
     "large-adds": Nuisance("`add` of 255 KiB", _large_adds),
     "small-adds": Nuisance("`add` of 1 byte", _small_adds),
-    "pair": Nuisance("pairs that exchange messages", _pair),
+    "pair": Nuisance("pairs that exchange messages", _pair, prepare_seconds=3.0),
     "deaf-pair": Nuisance("full mailboxes, messages not read", _deaf_pair),
     "long-mailbox": Nuisance(
         "10,000 messages, opened again", _long_mailbox, churns=True, prepare_seconds=15.0

@@ -27,7 +27,7 @@ MAX_BATCH: Final = 200
 CROWDED_BATCH: Final = 24
 ADDRESS_PART: Final = 16
 # And what all those together may have that were served much lately, unless one of them has more.
-BUSY_PART: Final = 8
+BUSY_PART: Final = 4
 # What may wait in a lane, for all clients together, while the database does not answer; of small and of large
 # operations so many bytes each. An address of which little waits is not refused.
 MAX_WAITING: Final = 20_000
