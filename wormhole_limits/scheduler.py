@@ -4,8 +4,8 @@ The scheduler: shares the reactor's time out among addresses, and among the conn
 Owns who is served when. What a client sends becomes a task's work. Work that is within what its address may
 take of a turn of the reactor is done at once. The rest waits in line and is done in slices: each turn has one
 short slice for all that wait, so that whoever does not wait is delayed by a slice and no more. In line, the
-address that was served longest ago is first, with a long start for those that were served less than others,
-so that one with little to do never waits for those with much; of its connections, the least served one.
+address that was served longest ago is first, with a head start for those that were served little lately, so
+that one with little to do never waits for those with much; of its connections, the least served one.
 Connections that flood are behind all others, the least served address first. An address that nobody else has
 been active beside for a second is not limited, but ordered all the same.
 
@@ -46,6 +46,8 @@ the thread that commits gets the interpreter: by a longer one for those that flo
 _MOST_PATIENCE: Final = 8.0
 """Each slice doubles the rests until something is committed, to so many times as long at most: where a commit
 takes 50 ms, slices would take longer than everything else that the client waits for."""
+_MOST_MEASURED: Final = 2048
+"""Units that a piece of work costs by the clock, at most: it goes on while the process does not run."""
 _READ_SECONDS: Final = 0.00003
 """What it costs to read from a connection again; the slice that lets it read pays for it."""
 PIECE_UNITS: Final = 64
@@ -55,7 +57,7 @@ PIECE_UNITS: Final = 64
 _ADDRESS_UNITS: Final = 256
 _TURN_UNITS: Final = 512
 _BUSY_TURN_UNITS: Final = 256
-"""The same for all together that were served much lately."""
+"""From here on only addresses that were served little lately are served at once."""
 _OPENING_UNITS: Final = 256
 """The same for what opens connections, and for requests of HTTP: two."""
 _ALONE_UNITS: Final = 8192
@@ -75,7 +77,10 @@ fourteenth of the processor's time."""
 _BUSY: Final = 12.0
 """The score of an address that was served much, as a power of two: 100 commands in ten seconds."""
 _DOUBLING: Final = 2000
-"""In line, twice the score counts like so many entries: a second or so, where hundreds of addresses wait."""
+"""
+In line, twice the score counts like so many entries that came earlier: a second or so, where hundreds of
+addresses wait. All that were served much are equal, so that none of them waits for long.
+"""
 _SLOW_SECONDS: Final = 0.1
 """A wait that is worth a report."""
 _HALF_LIFE_SECONDS: Final = 10.0
@@ -348,7 +353,8 @@ class Scheduler:
         try:
             call()
         finally:
-            units = int((self.clock.seconds() - began) / _UNIT_SECONDS) - (self._done - before)
+            units = min(int((self.clock.seconds() - began) / _UNIT_SECONDS), _MOST_MEASURED)
+            units -= self._done - before
             self.spend(task, max(1, units))
 
     def is_alone(self, account: Account) -> bool:
@@ -509,7 +515,7 @@ class Scheduler:
         account = line.account
         if line.kind is _Kind.FLOOD:
             return account.rank
-        return account.served + _DOUBLING * max(0.0, account.rank - self._half_lives)
+        return account.served + _DOUBLING * min(max(0.0, account.rank - self._half_lives), _BUSY)
 
     def _kind(self, task: Task) -> _Kind:
         """Where a task waits."""
@@ -567,7 +573,7 @@ class Scheduler:
                 self._enter(line)
             before, now = now, self.clock.seconds()
             units = self._spent + self._opened - spent
-            more = int((now - before) / _UNIT_SECONDS) - units
+            more = min(int((now - before) / _UNIT_SECONDS), _MOST_MEASURED) - units
             # A slice is spent by time, or by units that will be worked off when the reactor reads.
             end -= max(0.0, units * _UNIT_SECONDS - (now - before))
             if more > 0:  # some work costs more than its units say

@@ -153,7 +153,7 @@ class ReadHook:
         self._held = False
         self._wanted = True  # a connection that is accepted begins to read at once
         self._result: Any = None
-        # Reads in place of the transport's method.
+        # Reads in place of the transport's method; None: the method does.
         self._read: Callable[[], Any] | None = None
         # Not by `vars`, which would make the transport's dictionary an object of its own.
         shadowed: Any = transport

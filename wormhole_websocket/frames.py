@@ -150,7 +150,7 @@ MessageEvent = MessageReceived | Control
 StreamEvent = memoryview | MessageEnded | TextBegun | TextReceived | Control
 
 _NOTHING: Final = bytearray()
-"""What readers hold that hold nothing: none changes it. An idle connection needs none of its own."""
+"""The buffer of every reader that holds no bytes, so that an idle one needs none; it must not be changed."""
 _TEXT_BEGUN: Final = TextBegun()
 _MESSAGE_ENDED: Final = MessageEnded()
 
@@ -286,7 +286,7 @@ class _FrameReader:
                 if gathered:
                     gathered += memory[start:at]
                 else:
-                    gathered = self._gathered = bytearray(memory[start:at])
+                    gathered = self._gathered = bytearray(memoryview(memory)[start:at])
             else:
                 spent += MESSAGE_UNITS
                 if gathered:

@@ -7,7 +7,7 @@ for.
 
 from __future__ import annotations
 
-import sys
+from functools import lru_cache
 
 from msgspec import UNSET
 
@@ -33,6 +33,12 @@ _READS_LONG_MESSAGES = {"python", "rust"}
 WEB_CLIENT = "wormhole-server-web"
 
 
+@lru_cache(maxsize=64)
+def _shared(app: str) -> str:
+    """Return a string that is equal: nearly all clients have the same, of which they keep one."""
+    return app
+
+
 class Bind(Command[None]):
     """Says which application the client belongs to and which side it is."""
 
@@ -49,8 +55,7 @@ class Bind(Command[None]):
             raise Refusal(ErrorKind.BIND_WITHOUT_APPID)
         if envelope.side is UNSET:
             raise Refusal(ErrorKind.BIND_WITHOUT_SIDE)
-        # Nearly all clients have the same, of which they keep one.
-        app = sys.intern(read_text("appid", envelope.appid, at_most=MAX_IDENTIFIER_BYTES))
+        app = _shared(read_text("appid", envelope.appid, at_most=MAX_IDENTIFIER_BYTES))
         side = read_text("side", envelope.side, at_most=MAX_LABEL_BYTES)
         self.program = _read_program(envelope.client_version)
         self.in_ledger = self.program is not None

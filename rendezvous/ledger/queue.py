@@ -26,12 +26,14 @@ MAX_BATCH: Final = 200
 # The same where several addresses are active: 1 ms; and what one of them may have of it.
 CROWDED_BATCH: Final = 24
 ADDRESS_PART: Final = 16
-# And what all those together may have that were served much lately, unless one of them has more.
+# And what the addresses that were served much lately may have together. The first of them may have its part,
+# though it is more.
 BUSY_PART: Final = 4
 # What may wait in a lane, for all clients together, while the database does not answer; of small and of large
 # operations so many bytes each. An address of which little waits is not refused.
 MAX_WAITING: Final = 20_000
 MAX_WAITING_BYTES: Final = 33_554_432
+LITTLE_WAITING: Final = 8
 
 LARGE_BYTES: Final = 16 * 1024
 """From here on an operation takes longer than a whole batch of others does; clients send less than 10 kB."""
@@ -114,7 +116,7 @@ class JobQueue:
             return True
         if job.task is None:
             return False
-        parts, most = (self._large, 1) if large else (self._small, ADDRESS_PART)
+        parts, most = (self._large, 1) if large else (self._small, LITTLE_WAITING)
         return parts.waiting(job.task.account) < most
 
     def add(self, job: Job) -> None:
@@ -195,25 +197,28 @@ class _Parts:
         """
         Take jobs of the address that was served least, then of the next, at most `each` of one.
 
-        :param busy_most: how many to take of all addresses with a higher rank than `busy_rank`, unless the
-            first of them has more.
+        :param busy_most: how many to take of all addresses with a higher rank than `busy_rank`; of the first
+            of them up to `each`, though that is more.
         """
         taken: list[Job] = []
         accounts = self._jobs
-        for account in sorted(accounts, key=_rank) if len(accounts) > 1 else tuple(accounts):
-            jobs = accounts[account]
+        busy = False
+        # Of those that were served much, the one that has waited longest is first: by what they were served,
+        # the others could keep the last one from its turn for a minute.
+        for account in sorted(accounts, key=lambda account: min(account.rank, busy_rank)):
+            if len(taken) >= most:
+                break
             room = min(each, most - len(taken))
-            if account.rank > busy_rank:  # and so are all that follow
-                most, busy_rank = min(most, len(taken) + busy_most), inf
+            if (
+                account.rank > busy_rank and not busy
+            ):  # and so are all that follow, for which `most` is less
+                busy, most = True, min(most, len(taken) + busy_most)
+            jobs = accounts.pop(account)
             if len(jobs) <= room:
                 jobs.sort()
                 taken += [job for _, _, job in jobs]
-                del accounts[account]
             else:
                 taken += [heappop(jobs)[2] for _ in range(room)]
+                accounts[account] = jobs  # behind the others
         self.count -= len(taken)
         return taken
-
-
-def _rank(account: Account) -> float:
-    return account.rank

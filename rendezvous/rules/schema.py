@@ -170,7 +170,7 @@ client_usage = Table(
 
 
 @event.listens_for(metadata, "before_create")
-def _share_conditions(_: MetaData, connection: Connection, **_options: object) -> None:
+def _set_postgresql_conditions(_: MetaData, connection: Connection, **_options: object) -> None:
     """
     Give PostgreSQL the conditions of the indexes above.
 

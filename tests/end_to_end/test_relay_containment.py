@@ -406,7 +406,6 @@ UNCOUNTED = {
     # Timers call these; they contain what others raise.
     "transit_relay.pair.Pair._check",
     "transit_relay.connection.Connection._abort",
-    "transit_relay.links.resources.TurnLimiter._end_round",
 }
 
 

@@ -192,20 +192,35 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(world.turn()[:2], [one, one])
 
     def test_served_more(self) -> None:
-        """However much an address was served, and however many others come again, it has its turn."""
+        """Among addresses that were served much it does not matter how much, and however many come again."""
         world = World()
         others = [world.connect(address) for address in range(50)]
+        for address in range(50):
+            world.scheduler.spend(world.connect(address).task, 10_000)
         world.scheduler.spend(world.connect(1000).task, 1_000_000)
         one = world.connect(1000)
         for each in (*others, one):
-            each.send(20 * PIECE)
-        for _ in range(2000):
-            if one.done:
-                break
+            each.send(2 * PIECE)
+        turns = 0
+        while one.left:
             world.turn()
+            turns += 1
             for each in others:
-                each.send(5)
-        self.assertTrue(one.done)
+                if not each.left:
+                    each.send(PIECE)
+        # Each turn has a slice of four pieces.
+        self.assertLess(turns, 2 * 50 / 4 + 5)
+
+    def test_busy_turn(self) -> None:
+        """Of what is done at once in a turn, a part is for addresses that were served little."""
+        world = World()
+        for address in range(5):
+            world.scheduler.spend(world.connect(address).task, 10_000)
+        world.turn()
+        busy = [world.connect(address) for address in range(5)]
+        for each in (*busy, light := world.connect(1000)):
+            each.send(PIECE)
+        self.assertEqual([each.left for each in (*busy, light)], [0, 0, 0, 0, PIECE, 0])
 
     def test_commands_and_openings(self) -> None:
         """However many commands others keep in line, connections are opened as well, and the other way."""
@@ -506,6 +521,24 @@ class RestTests(SynchronousTestCase):
 
 class MeasureTests(SynchronousTestCase):
     """`Scheduler.measure`."""
+
+    def test_at_most(self) -> None:
+        """A piece of work counts for some milliseconds at most: the process may not have run meanwhile."""
+        world = World()
+        measured, served = (world.connect(address) for address in range(2))
+        world.scheduler.measure(measured.task, lambda: world.sleep(1.0))
+        ranks = {measured.task.account.rank}
+        for _ in range(8):
+            served.send(PIECE)
+
+        def serve(_: int) -> bool:
+            world.sleep(1.0)
+            return False
+
+        served.task.serve = serve
+        world.turn()
+        ranks.add(served.task.account.rank - world.scheduler._half_lives)
+        self.assertLess(max(ranks), 12)
 
     def test_time(self) -> None:
         """The time of a call counts, less what the call counts itself, and one unit at least."""

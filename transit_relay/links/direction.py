@@ -28,9 +28,11 @@ target has taken that many, up to what the mover holds.
 """
 
 _TURN_FILLS: Final = 2
+_TURN_BYTES: Final = 2 << 20
 """
-How often the mover is filled in a turn, at most: half a millisecond, whatever the mover. Below that a turn
-costs as much as the bytes that it moves.
+How often the mover is filled in a turn, and bytes that are moved, at most: half a millisecond through the
+pipe. Much less would cost as much for the turn as for its bytes. How many have a turn in an iteration of the
+reactor is for the scheduler to say, which stands before the transports' reading.
 """
 
 _PEEKED: Final = 4096
@@ -145,7 +147,7 @@ class Direction:
         """Do nothing: the target's connection closes the pair when its transport is gone."""
 
     def _move(self) -> Exception | None:
-        left = _TURN_FILLS * self._largest()
+        left = min(_TURN_FILLS * self._largest(), _TURN_BYTES)
         while left > 0:
             room = self._output.room(self._most) if self._output.clear else 0
             if not room:

@@ -19,9 +19,11 @@ def collection_paused() -> Iterator[None]:
     For code that makes objects which live as long as the process: to collect while they are made, and once
     more for all of them, would take a tenth of the time of a start, and find next to nothing.
     """
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-    finally:
         gc.freeze()
-        gc.enable()
+    finally:
+        if enabled:
+            gc.enable()

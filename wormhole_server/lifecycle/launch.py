@@ -31,7 +31,7 @@ _log = Logger()
 _M_MMAP_THRESHOLD: Final = -3
 _M_TRIM_THRESHOLD: Final = -1
 _LONG_BLOCK_BYTES: Final = 512 * 1024
-_HEAP_END_BYTES: Final = 1024 * 1024
+_TRIM_BYTES: Final = 1024 * 1024
 
 
 def run(service: SequentialService, reactor: IReactorCore, say: Callable[[str], None]) -> int:
@@ -148,9 +148,9 @@ def tune_interpreter() -> None:
     # first would take a tenth of a second, and find next to nothing.
     gc.freeze()
     # An idle client is a few dozen objects without cycles, and looking at all of them at each collection is
-    # expensive: they are looked at once or twice while they are young. Of those, so few that a collection
-    # takes a millisecond or two, even where nearly all are garbage.
-    gc.set_threshold(2_000, 10, 20)
+    # expensive: they are looked at once or twice while they are young, and nearly never again. Of young ones
+    # so few at once that it takes a millisecond or two, even where nearly all are garbage.
+    gc.set_threshold(2_000, 10, 1_000)
     # After a commit its thread needs the interpreter for a moment; by default a busy reactor would let it
     # wait for 5 ms, as long as a slow disk takes.
     sys.setswitchinterval(0.001)
@@ -161,7 +161,7 @@ def tune_interpreter() -> None:
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have none
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, _LONG_BLOCK_BYTES)
-        set_option(_M_TRIM_THRESHOLD, _HEAP_END_BYTES)
+        set_option(_M_TRIM_THRESHOLD, _TRIM_BYTES)
 
 
 def _stop(reactor: IReactorCore) -> None:

@@ -106,6 +106,24 @@ class BatchTests(QueueCase):
         self.add(second)
         self.assertEqual(self.queue.take(), many)
 
+    def test_busiest(self) -> None:
+        """However many addresses that were served much come again, the one served most has its turn."""
+        self.crowd()
+        one, *others = (self.connect(address) for address in range(41))
+        self.spend(one, 1_000_000)
+        for task in others:
+            self.spend(task, 10_000)
+            self.add(task)
+        first, second = (self.add(one) for _ in range(2))
+        taken: list[Job] = []
+        while first not in taken and len(taken) < 1000:
+            taken += self.queue.take()
+            for job in taken[-BUSY_PART:]:
+                assert job.task is not None
+                self.add(job.task)
+        self.assertIn(second, taken)
+        self.assertLessEqual(len(taken), len(others) + 2 + BUSY_PART)
+
     def test_connections_of_an_address(self) -> None:
         """Of the connections of an address, the one that was served least comes first."""
         self.crowd()
@@ -198,7 +216,6 @@ class RoomTests(QueueCase):
         """A full queue refuses an address of which much waits, and takes jobs of any other."""
         self.patch(queue_module, "MAX_WAITING_BYTES", 1000)
         waits, other = self.connect(1), self.connect(2)
-        self.patch(queue_module, "ADDRESS_PART", 8)
         for _ in range(8):
             self.add(waits, 125)
         for task, room in ((waits, False), (other, True), (None, False)):

@@ -208,7 +208,7 @@ class TuneTests(SynchronousTestCase):
         restore_interpreter(self)
         launch.tune_interpreter()
         self.assertGreater(gc.get_freeze_count(), 1000)
-        self.assertEqual(gc.get_threshold(), (2_000, 10, 20))
+        self.assertEqual(gc.get_threshold(), (2_000, 10, 1_000))
         self.assertAlmostEqual(sys.getswitchinterval(), 0.001)
 
     def test_long_blocks(self) -> None:
