@@ -229,12 +229,14 @@ class _Lane:
                 drained.callback(None)
 
     def _continue(self) -> None:
-        """Go on with what waits, once a large operation may run."""
+        """Go on with what waits, once it may run."""
         seconds = self.queue.pause_seconds
         if not seconds:
             self._schedule_turn()
         elif self._pause is None:
             self._pause = self._scheduler.clock.callLater(seconds, self._pause_over)
+        else:
+            self._pause.reset(seconds)
 
     def _pause_over(self) -> None:
         self._pause = None

@@ -3,8 +3,8 @@ The queue of operations that wait for a batch: which of them go into the next on
 
 Owns the parts of a batch. When clients of several addresses are active, each address has a small part of a
 batch, and the address that was served least is first: everybody in a batch waits for all of its statements
-and for their commit. Large operations come after all others, one in a batch, and with long pauses. Operations
-of one lane keep their order.
+and for their commit. Addresses that were served much gather their operations between batches. Large operations
+come after all others, one in a batch, and with long pauses. Operations of one lane keep their order.
 """
 
 from __future__ import annotations
@@ -103,6 +103,8 @@ class JobQueue:
         # How many large jobs of a lane wait; what follows them waits with them.
         self._held: Counter[int] = Counter()
         self._next_large = 0.0
+        # Addresses that were served much gather what they ask for, so that others find the database free.
+        self._next_busy = 0.0
         self._hurried = False
 
     def __len__(self) -> int:
@@ -138,7 +140,7 @@ class JobQueue:
         most = CROWDED_BATCH if crowded else MAX_BATCH
         own = self._own
         jobs = [own.popleft() for _ in range(min(len(own), MAX_BATCH))] if own else []
-        if self._small.count:
+        if self._small.count and (jobs or not self._busy_pause_seconds):
             room = max(0, most - len(jobs))
             if crowded:
                 jobs += self._small.take(room, ADDRESS_PART, self._scheduler.busy_rank, BUSY_PART)
@@ -154,21 +156,35 @@ class JobQueue:
 
     @property
     def pause_seconds(self) -> float:
-        """How long the large jobs that wait have to wait, where nothing else does; 0: no longer."""
-        if self._count > self._large.count or not self._scheduler.crowded:
+        """How long the jobs that wait have to wait, where no others do; 0: no longer."""
+        if self._own:
             return 0.0
-        return max(0.0, self._next_large - self._scheduler.clock.seconds())
+        if self._small.count:
+            return self._busy_pause_seconds
+        return self._seconds_until(self._next_large)
+
+    @property
+    def _busy_pause_seconds(self) -> float:
+        """The same for those of addresses that were served much, if there are no others."""
+        seconds = self._seconds_until(self._next_busy)
+        return seconds if seconds and self._small.all_above(self._scheduler.busy_rank) else 0.0
+
+    def _seconds_until(self, time: float) -> float:
+        return max(0.0, time - self._scheduler.clock.seconds()) if self._scheduler.crowded else 0.0
 
     def committed(self, jobs: Sequence[Job], seconds: float) -> None:
-        """Make a pause after a large job, which was alone in its batch."""
-        if not self._hurried and len(jobs) == 1 and jobs[0].size > LARGE_BYTES:
-            pause = min(seconds * _PAUSE_RATIO, _LONGEST_PAUSE_SECONDS)
-            self._next_large = self._scheduler.clock.seconds() + pause
+        """Make a pause behind a batch, which has taken so long; after a large job, which was alone in it."""
+        if self._hurried:
+            return
+        now = self._scheduler.clock.seconds()
+        self._next_busy = now + seconds
+        if len(jobs) == 1 and jobs[0].size > LARGE_BYTES:
+            self._next_large = now + min(seconds * _PAUSE_RATIO, _LONGEST_PAUSE_SECONDS)
 
     def hurry(self) -> None:
         """Make no pause any more: the ledger closes."""
         self._hurried = True
-        self._next_large = 0.0
+        self._next_large = self._next_busy = 0.0
 
 
 class _Parts:
@@ -186,6 +202,10 @@ class _Parts:
     def waiting(self, account: Account) -> int:
         """How many of an account's jobs wait."""
         return len(self._jobs.get(account, ()))
+
+    def all_above(self, rank: float) -> bool:
+        """Whether all addresses have a higher rank."""
+        return all(account.rank > rank for account in self._jobs)
 
     def add(self, task: Task, job: Job) -> None:
         # The rank of a connection only grows, so that its jobs keep their order.

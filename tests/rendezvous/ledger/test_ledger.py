@@ -119,6 +119,28 @@ class LedgerTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.results, ["a", "c", "b"])
 
+    def test_pauses(self) -> None:
+        """A short pause of one is not as long as that of a large operation, which began before."""
+        scheduler = self.ledger.scheduler
+        tasks = [scheduler.new_task(address, lambda _: False) for address in (1, 2)]
+        for task in tasks:
+            scheduler.arrived(task)
+        scheduler.spend(tasks[1], 10_000)
+        for value in "ab":
+            self.submit(value, size=100_000, task=tasks[0])
+        self.clock.advance(0)
+        self.clock.rightNow += 0.004
+        self.runner.let_go()
+        self.clock.advance(0)
+        self.submit("c", 1, task=tasks[1])
+        self.clock.advance(0)
+        self.assertEqual((self.results, self.sizes()), (["a"], []))
+        self.clock.advance(0.004)
+        self.clock.advance(0)
+        self.runner.let_go()
+        self.clock.advance(0)
+        self.assertEqual(self.results, ["a", "c"])
+
     def test_order(self) -> None:
         """Operations run, and results are told, in the order of submission, over many batches."""
         total = 2 * queue_module.MAX_BATCH + 10

@@ -106,6 +106,34 @@ class BatchTests(QueueCase):
         self.add(second)
         self.assertEqual(self.queue.take(), many)
 
+    def test_gathering(self) -> None:
+        """What only addresses that were served much ask for waits as long as the batch before has taken."""
+        self.crowd()
+        busy, light = self.connect(1), self.connect(2)
+        self.spend(busy, 10_000)
+        first = self.add(busy)
+        self.assertEqual(self.queue.pause_seconds, 0.0)
+        self.queue.committed(self.queue.take(), 0.002)
+        second = self.add(busy)
+        self.assertEqual(self.queue.take(), [])
+        self.assertAlmostEqual(self.queue.pause_seconds, 0.002)
+        one = self.add(light)
+        self.assertEqual(self.queue.pause_seconds, 0.0)
+        self.assertEqual(self.queue.take(), [one, second])
+        self.queue.committed([one, second], 0.002)
+        third = self.add(busy)
+        self.clock.rightNow += 0.002
+        self.assertEqual(self.queue.take(), [third])
+        self.assertIsNot(first, third)
+        self.queue.committed([third], 0.002)
+        own, fourth = self.add(None), self.add(busy)
+        self.assertEqual(self.queue.pause_seconds, 0.0)
+        self.assertEqual(self.queue.take(), [own, fourth])
+        self.queue.committed([own, fourth], 0.002)
+        self.queue.hurry()
+        fifth = self.add(busy)
+        self.assertEqual(self.queue.take(), [fifth])
+
     def test_busiest(self) -> None:
         """However many addresses that were served much come again, the one served most has its turn."""
         self.crowd()
