@@ -3,8 +3,9 @@ The queue of operations that wait for a batch: which of them go into the next on
 
 Owns the parts of a batch. When clients of several addresses are active, each address has a small part of a
 batch, and the address that was served least is first: everybody in a batch waits for all of its statements
-and for their commit. Addresses that were served much gather their operations between batches. Large operations
-come after all others, one in a batch, and with long pauses. Operations of one lane keep their order.
+and for their commit. Addresses that were served much gather their operations between batches. Large
+operations come after all others, one in a batch, and with long pauses. Operations of one lane keep their
+order.
 """
 
 from __future__ import annotations
