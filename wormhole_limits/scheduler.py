@@ -59,7 +59,7 @@ _TURN_UNITS: Final = 512
 _BUSY_TURN_UNITS: Final = 256
 """From here on only addresses that were served little lately are served at once."""
 _OPENING_UNITS: Final = 256
-"""The same for what opens connections, and for requests of HTTP: two."""
+"""Of what opens connections, and of requests of HTTP: two."""
 _ALONE_UNITS: Final = 8192
 _ALONE_TURN_SECONDS: Final = 0.016
 """For an address that is alone: what 100 connections ask in a turn at most. The first byte of another address
@@ -353,8 +353,7 @@ class Scheduler:
         try:
             call()
         finally:
-            units = min(int((self.clock.seconds() - began) / _UNIT_SECONDS), _MOST_MEASURED)
-            units -= self._done - before
+            units = _measured_units(self.clock.seconds() - began) - (self._done - before)
             self.spend(task, max(1, units))
 
     def is_alone(self, account: Account) -> bool:
@@ -573,7 +572,7 @@ class Scheduler:
                 self._enter(line)
             before, now = now, self.clock.seconds()
             units = self._spent + self._opened - spent
-            more = min(int((now - before) / _UNIT_SECONDS), _MOST_MEASURED) - units
+            more = _measured_units(now - before) - units
             # A slice is spent by time, or by units that will be worked off when the reactor reads.
             end -= max(0.0, units * _UNIT_SECONDS - (now - before))
             if more > 0:  # some work costs more than its units say
@@ -605,6 +604,11 @@ class Scheduler:
 def _raised(rank: float, units: int, half_lives: float) -> float:
     """Return the rank for a score to which units, at least one, are added."""
     return half_lives + log2(2.0 ** (rank - half_lives) + units)
+
+
+def _measured_units(seconds: float) -> int:
+    """Return the units of a piece of work that has taken so long by the clock."""
+    return min(int(seconds / _UNIT_SECONDS), _MOST_MEASURED)
 
 
 def _no_work(_units: int) -> bool:

@@ -35,7 +35,7 @@ WEB_CLIENT = "wormhole-server-web"
 
 @lru_cache(maxsize=64)
 def _shared(app: str) -> str:
-    """Return a string that is equal: nearly all clients have the same, of which they keep one."""
+    """Return an equal string, the same one for many clients: nearly all of them name one application."""
     return app
 
 

@@ -27,11 +27,11 @@ MAX_BATCH: Final = 200
 # The same where several addresses are active: 1 ms; and what one of them may have of it.
 CROWDED_BATCH: Final = 24
 ADDRESS_PART: Final = 16
-# And what the addresses that were served much lately may have together. The first of them may have its part,
-# though it is more.
+# What all addresses that were served much lately may have together; the first of them may have ADDRESS_PART.
 BUSY_PART: Final = 4
 # What may wait in a lane, for all clients together, while the database does not answer; of small and of large
-# operations so many bytes each. An address of which little waits is not refused.
+# operations so many bytes each. An address is not refused as long as fewer small ones of it wait than
+# LITTLE_WAITING, or no large one.
 MAX_WAITING: Final = 20_000
 MAX_WAITING_BYTES: Final = 33_554_432
 LITTLE_WAITING: Final = 8
@@ -136,18 +136,20 @@ class JobQueue:
             self._small.add(job.task, job)
 
     def take(self) -> list[Job]:
-        """Take the jobs of the next batch; none: the large ones that wait have to wait longer."""
+        """Take the jobs of the next batch; none: those that wait have to wait longer."""
+        if self.pause_seconds:
+            return []
         crowded = self._scheduler.crowded
         most = CROWDED_BATCH if crowded else MAX_BATCH
         own = self._own
         jobs = [own.popleft() for _ in range(min(len(own), MAX_BATCH))] if own else []
-        if self._small.count and (jobs or not self._busy_pause_seconds):
+        if self._small.count:
             room = max(0, most - len(jobs))
             if crowded:
                 jobs += self._small.take(room, ADDRESS_PART, self._scheduler.busy_rank, BUSY_PART)
             else:
                 jobs += self._small.take(room, room)
-        if not jobs and self._large.count and not self.pause_seconds:
+        if not jobs and self._large.count:
             jobs = self._large.take(1, 1)
             self._held -= Counter(job.lane for job in jobs)
             self._large_bytes -= sum(job.size for job in jobs)
@@ -158,28 +160,25 @@ class JobQueue:
     @property
     def pause_seconds(self) -> float:
         """How long the jobs that wait have to wait, where no others do; 0: no longer."""
-        if self._own:
+        if self._own or not self._scheduler.crowded:
             return 0.0
-        if self._small.count:
-            return self._busy_pause_seconds
-        return self._seconds_until(self._next_large)
-
-    @property
-    def _busy_pause_seconds(self) -> float:
-        """The same for those of addresses that were served much, if there are no others."""
-        seconds = self._seconds_until(self._next_busy)
-        return seconds if seconds and self._small.all_above(self._scheduler.busy_rank) else 0.0
-
-    def _seconds_until(self, time: float) -> float:
-        return max(0.0, time - self._scheduler.clock.seconds()) if self._scheduler.crowded else 0.0
+        until = self._next_busy if self._small.count else self._next_large
+        seconds = max(0.0, until - self._scheduler.clock.seconds())
+        if seconds and self._small.count and not self._small.all_above(self._scheduler.busy_rank):
+            return 0.0
+        return seconds
 
     def committed(self, jobs: Sequence[Job], seconds: float) -> None:
-        """Make a pause behind a batch, which has taken so long; after a large job, which was alone in it."""
+        """
+        Make the pauses behind a batch.
+
+        :param seconds: what it has taken.
+        """
         if self._hurried:
             return
         now = self._scheduler.clock.seconds()
         self._next_busy = now + seconds
-        if len(jobs) == 1 and jobs[0].size > LARGE_BYTES:
+        if len(jobs) == 1 and jobs[0].size > LARGE_BYTES:  # which is always alone
             self._next_large = now + min(seconds * _PAUSE_RATIO, _LONGEST_PAUSE_SECONDS)
 
     def hurry(self) -> None:
@@ -230,9 +229,8 @@ class _Parts:
             if len(taken) >= most:
                 break
             room = min(each, most - len(taken))
-            if (
-                account.rank > busy_rank and not busy
-            ):  # and so are all that follow, for which `most` is less
+            if account.rank > busy_rank and not busy:
+                # And so are all that follow, for which `most` is less.
                 busy, most = True, min(most, len(taken) + busy_most)
             jobs = accounts.pop(account)
             if len(jobs) <= room:

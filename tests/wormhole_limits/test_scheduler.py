@@ -202,7 +202,7 @@ class OrderTests(SynchronousTestCase):
         for each in (*others, one):
             each.send(2 * PIECE)
         turns = 0
-        while one.left:
+        while one.left and turns < 1000:
             world.turn()
             turns += 1
             for each in others:

@@ -14,6 +14,7 @@ from rendezvous.ledger.ledger import Backlog, Ledger, log_failed_batch
 from rendezvous.ledger.queue import Job
 from tests.rendezvous.fakes import HeldRunner, Recorder
 from tests.schedulers import make_scheduler
+from wormhole_limits.scheduler import Task
 
 
 class LedgerTests(SynchronousTestCase):
@@ -39,6 +40,24 @@ class LedgerTests(SynchronousTestCase):
     def sizes(self) -> list[int]:
         """Of the batches that are on their way."""
         return [len(jobs) for jobs, _ in self.runner.batches]
+
+    def crowd(self) -> tuple[Task, Task]:
+        """The tasks of two addresses, which are active."""
+        scheduler = self.ledger.scheduler
+        first, second = (scheduler.new_task(address, lambda _: False) for address in (1, 2))
+        for task in (first, second):
+            scheduler.arrived(task)
+        return first, second
+
+    def pause(self, task: Task) -> None:
+        """A large operation has taken its time, and the next one has to wait."""
+        for value in "ab":
+            self.submit(value, size=100_000, task=task)
+        self.clock.advance(0)
+        self.clock.rightNow += 0.004
+        self.runner.let_go()
+        self.clock.advance(0)
+        self.assertEqual((self.results, self.sizes()), (["a"], []))
 
     def test_nothing_is_told_before_its_batch_is_done(self) -> None:
         """A result is told when its batch is durable, and not before."""
@@ -81,11 +100,8 @@ class LedgerTests(SynchronousTestCase):
 
     def test_least_served_first(self) -> None:
         """Beside others, the address served least has its results first, and time for its next command."""
-        scheduler = self.ledger.scheduler
-        busy, small = (scheduler.new_task(address, lambda _: False) for address in (1, 2))
-        for task in (busy, small):
-            scheduler.arrived(task)
-        scheduler.spend(busy, 1000)
+        busy, small = self.crowd()
+        self.ledger.scheduler.spend(busy, 1000)
         for value, task in (("a", busy), ("b", small), ("c", busy)):
             self.submit(value, task=task)
         self.clock.advance(0)
@@ -98,18 +114,9 @@ class LedgerTests(SynchronousTestCase):
 
     def test_large_pause(self) -> None:
         """After a large operation the next one waits, but a small one does not."""
-        scheduler = self.ledger.scheduler
-        tasks = [scheduler.new_task(address, lambda _: False) for address in (1, 2)]
-        for task in tasks:
-            scheduler.arrived(task)
-        for value in "ab":
-            self.submit(value, size=100_000, task=tasks[0])
-        self.clock.advance(0)
-        self.clock.rightNow += 0.004
-        self.runner.let_go()
-        self.clock.advance(0)
-        self.assertEqual((self.results, self.sizes()), (["a"], []))
-        self.submit("c", 1, task=tasks[1])
+        large, small = self.crowd()
+        self.pause(large)
+        self.submit("c", 1, task=small)
         self.clock.advance(0)
         self.runner.let_go()
         self.clock.advance(0)
@@ -120,19 +127,11 @@ class LedgerTests(SynchronousTestCase):
         self.assertEqual(self.results, ["a", "c", "b"])
 
     def test_pauses(self) -> None:
-        """A short pause of one is not as long as that of a large operation, which began before."""
-        scheduler = self.ledger.scheduler
-        tasks = [scheduler.new_task(address, lambda _: False) for address in (1, 2)]
-        for task in tasks:
-            scheduler.arrived(task)
-        scheduler.spend(tasks[1], 10_000)
-        for value in "ab":
-            self.submit(value, size=100_000, task=tasks[0])
-        self.clock.advance(0)
-        self.clock.rightNow += 0.004
-        self.runner.let_go()
-        self.clock.advance(0)
-        self.submit("c", 1, task=tasks[1])
+        """An address that was served much has its own pause, whatever that after a large operation."""
+        large, busy = self.crowd()
+        self.ledger.scheduler.spend(busy, 10_000)
+        self.pause(large)
+        self.submit("c", 1, task=busy)
         self.clock.advance(0)
         self.assertEqual((self.results, self.sizes()), (["a"], []))
         self.clock.advance(0.004)

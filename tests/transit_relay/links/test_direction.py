@@ -11,6 +11,7 @@ from tests.transit_relay.fakes import LIMITS, FakeObserver
 from tests.transit_relay.links.fakes import FakeBuddy, FakeDescriptor, FakeFraming
 from transit_relay.credit import Credit
 from transit_relay.link import Meter
+from transit_relay.links import direction as direction_module
 from transit_relay.links.direction import StreamDirection
 from transit_relay.links.mover import SIZE
 from transit_relay.links.pipe import Pipe
@@ -385,6 +386,14 @@ class AmountTests(DirectionCase):
         self.move(bytes(8 * SIZE))
         self.assertEqual(self.meter.total - before, 2 * SIZE)
         self.assertFalse(self.waits)
+
+    def test_turn_of_a_large_mover(self) -> None:
+        """However much the mover holds, a turn is bounded."""
+        self.patch(direction_module, "_TURN_BYTES", SIZE)
+        self.largest(SIZE)
+        before = self.meter.total
+        self.move(bytes(8 * SIZE))
+        self.assertEqual(self.meter.total - before, SIZE)
 
     def test_rest_of_turn(self) -> None:
         """The rest of a turn that is not worth another read is left to the next."""
