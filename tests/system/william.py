@@ -18,8 +18,12 @@ from tests.ports import own_address
 _RELAY: Final = own_address()
 # Where a server has its relay that the Go client uses: the public one's port.
 RELAY_FLAG: Final = f"--transit=tcp:4001:interface={_RELAY}"
-# Its key exchange with the Python `wormhole` failed in 1 of 334, as if the code were wrong.
-MAY_FAIL: Final = pytest.mark.flaky(reruns=2, only_rerun=["decrypt", "codes differ"])
+# Two faults of its own. Its key exchange with the Python `wormhole` failed in 1 of 334, as if the code
+# were wrong. As a sender it closes its own connection to the relay when everything that it waits for there
+# had arrived before the receiver's answer: in 28 of 60 whose answer was held up for 4 s.
+MAY_FAIL: Final = pytest.mark.flaky(
+    reruns=2, only_rerun=["decrypt", "codes differ", "use of closed network connection"]
+)
 CODE: Final = r"(?m)(\d+-[a-z]+-[a-z]+)\s*$"
 
 
