@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from twisted.internet import epollreactor, tcp
@@ -550,11 +551,12 @@ class LeaveOpenTests(SynchronousTestCase):
 
     def test_another_kind_of_port(self) -> None:
         """A port that is not TCP has no socket for others, and that of a Unix socket has a file."""
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
         reactor = SelectReactor()
         self.addCleanup(reactor.disconnectAll)
-        path = os.path.join(self.mktemp(), "socket")
-        os.mkdir(os.path.dirname(path))
-        for port in (reactor.listenUNIX(os.path.relpath(path), Factory()), object()):
+        path = os.path.join(folder.name, "socket")
+        for port in (reactor.listenUNIX(path, Factory()), object()):
             self.assertIsNone(listening_socket(cast(Any, port)))
 
 
