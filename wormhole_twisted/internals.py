@@ -395,22 +395,26 @@ def protocol_of(transport: ITransport) -> Any:
     return protocol
 
 
-def write_at_once(transport: Connection, data: bytes) -> None:
+def write_at_once(transport: Connection, data: bytes | memoryview) -> bool:
     """
     Write what the socket takes at once, and have the transport write the rest.
 
     `write` waits until the reactor finds the socket writable, which it nearly always is: this saves two
     system calls and a turn of the reactor for each message. No public attribute says whether the transport
     holds bytes that must be sent first.
+
+    :param data: may be changed once this has returned.
+    :return: whether the socket has taken all.
     """
     if not _holds_bytes(transport):
         # At most 128 KiB: more would fill the socket's buffer, where nobody counts what a peer does not read.
-        sent = transport.writeSomeData(data)
+        sent = transport.writeSomeData(data)  # type: ignore[arg-type]  # it takes a view itself
         # A number, or an exception, which the transport meets again when it writes.
         if isinstance(sent, int):
             data = data[sent:]
     if data:
-        transport.write(data)
+        transport.write(bytes(data))
+    return not data
 
 
 def read_with(transport: Connection, read: Callable[[], Exception | None]) -> None:

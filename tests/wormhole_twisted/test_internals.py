@@ -416,7 +416,7 @@ class WriteAtOnceTests(TcpCase):
 
     def test_at_once(self) -> None:
         """What the socket takes is sent without the reactor."""
-        write_at_once(self.transport, b"hello")
+        self.assertTrue(write_at_once(self.transport, b"hello"))
         self.assertEqual(self.peer.recv(10), b"hello")
         self.assertEqual(self.reactor.writers, set())
 
@@ -434,9 +434,11 @@ class WriteAtOnceTests(TcpCase):
         self.assertEqual(self.peer.recv(20), b"first second")
 
     def test_rest(self) -> None:
-        """What the socket does not take the transport sends, in order."""
+        """What the socket does not take the transport sends, in order, whatever becomes of the memory."""
         data = bytes(range(256)) * (16 * MIB // 256)
-        write_at_once(self.transport, data)
+        memory = bytearray(data)
+        self.assertFalse(write_at_once(self.transport, memoryview(memory)))
+        memory[:] = bytes(len(memory))
         self.assertEqual(self.reactor.writers, {self.transport})
         received = bytearray()
         while len(received) < len(data):

@@ -14,6 +14,7 @@ from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IConsumer, IPullProducer, IPushProducer
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -26,14 +27,13 @@ from wormhole_client.transit.handshake import (
     TransitHandshakeError,
 )
 from wormhole_client.transit.records import RecordError, RecordOpener, RecordSealer
-from wormhole_twisted.internals import read_at_most
+from wormhole_twisted.internals import is_bare_tcp, read_with, write_at_once
 
 CLOSED: Final = "the connection was closed"
 LOST: Final = "the connection was lost"
 QUEUED_RECORDS: Final = 16  # kept while no call receives them; then the peer has to wait
-# From 128 KiB on, the C library has memory mapped anew each time, which costs more than the cipher.
-RECORD_BYTES: Final = 64 * 1024  # of a file in one record
-READ_BYTES: Final = 120 * 1024  # at a time, of what has arrived
+RECORD_BYTES: Final = 64 * 1024  # of a file in one record; larger ones cost as much
+RECORDS_AT_ONCE: Final = 15  # in a turn of the reactor, which costs a sixth of a record
 
 
 class FileSource(Protocol):
@@ -84,7 +84,6 @@ class RecordPipe(protocol.Protocol):
     # -- the handshake ----------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        read_at_most(self.transport, READ_BYTES)
         self.transport.write(self._handshake.start())
 
     def dataReceived(self, data: bytes) -> None:
@@ -92,12 +91,11 @@ class RecordPipe(protocol.Protocol):
             return
         try:
             if self.passed.called:
-                self._take(data)
+                self._take(self._opener.feed(data))
             else:
                 self._negotiate(data)
         except (TransitHandshakeError, RecordError) as error:
-            self._fail(Failure(error))
-            self.transport.abortConnection()
+            self._abort(error)
 
     def _negotiate(self, data: bytes) -> None:
         reply = self._handshake.feed(data)
@@ -108,7 +106,29 @@ class RecordPipe(protocol.Protocol):
             if self._sender:
                 self.transport.write(GO)
             self.passed.callback(self)
-            self._take(self._handshake.rest)
+            self._take(self._opener.feed(self._handshake.rest))
+            if is_bare_tcp(self.transport):
+                read_with(self.transport, self._read)
+
+    def _read(self) -> Exception | None:
+        """Read in place of the transport, into the memory that records are opened in."""
+        try:
+            count = self.transport.getHandle().recv_into(self._opener.room())
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not count:
+            return CONNECTION_DONE
+        try:
+            self._take(self._opener.take(count))
+        except RecordError as error:
+            self._abort(error)
+        return None
+
+    def _abort(self, error: Exception) -> None:
+        self._fail(Failure(error))
+        self.transport.abortConnection()
 
     def _drop(self, _: object) -> None:
         self._dropped = True
@@ -143,6 +163,17 @@ class RecordPipe(protocol.Protocol):
     def send(self, record: bytes) -> None:
         """Send one record, without flow control; to send many, register a producer."""
         self.transport.write(self._sealer.seal(record))
+
+    def send_at_once(self, record: bytes) -> bool:
+        """
+        Send one record without waiting for the reactor, if that is possible.
+
+        :return: whether the connection has taken it and may take more; else it waits to be written.
+        """
+        if is_bare_tcp(self.transport):
+            return write_at_once(self.transport, self._sealer.seal_in_place(record))
+        self.send(record)
+        return False
 
     def send_file(
         self, source: FileSource, transform: Callable[[bytes], bytes] = bytes
@@ -198,9 +229,9 @@ class RecordPipe(protocol.Protocol):
         self._pump()
         return stream.done
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, records: list[bytes]) -> None:
         if self._failure is None:
-            self._records += self._opener.feed(data)
+            self._records += records
             while self._records and self._waiting:
                 self._waiting.popleft().callback(self._records.popleft())
             self._pump()
@@ -315,18 +346,30 @@ class _FileSender:
         self.done = Deferred(lambda _: self._pipe.file_sent())
 
     def resumeProducing(self) -> None:
+        for _ in range(RECORDS_AT_ONCE):
+            record = self._next_record()
+            if record is None or not self._pipe.send_at_once(record):
+                return
+        record = self._next_record()
+        if record is not None:
+            self._pipe.send(record)  # the transport asks for more when it has written this
+
+    def _next_record(self) -> bytes | None:
+        """Return what is to be sent for the next chunk; None: the file has ended, in whichever way."""
         try:
             chunk = self._source.read(RECORD_BYTES)
             record = self._transform(chunk) if chunk else b""
         except Exception as error:
             self._pipe.file_sent()
             self.fail(error)
-            return
+            return None
+        if self.done.called:  # cancelled by what `transform` has called
+            return None
         if chunk:
-            self._pipe.send(record)
-        else:
-            self._pipe.file_sent()
-            self.done.callback(None)
+            return record
+        self._pipe.file_sent()
+        self.done.callback(None)
+        return None
 
     def stopProducing(self) -> None:
         """The connection has ended: the pipe says why in a moment."""

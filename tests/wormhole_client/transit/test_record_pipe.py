@@ -1,11 +1,14 @@
 """Tests of the record pipe: the handshake, records both ways, flow control and every end."""
 
 import io
+import socket
+import struct
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
+from twisted.internet import tcp
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,12 +17,13 @@ from wormhole_client.keys import TransitKeys
 from wormhole_client.transit.handshake import TransitHandshakeError
 from wormhole_client.transit.record_pipe import (
     QUEUED_RECORDS,
-    READ_BYTES,
     RECORD_BYTES,
+    RECORDS_AT_ONCE,
     PipeClosedError,
     RecordPipe,
 )
 from wormhole_client.transit.records import RecordError, RecordOpener, RecordSealer
+from wormhole_twisted.internals import is_aborting
 
 KEYS = TransitKeys(bytes(range(32)))
 
@@ -103,12 +107,6 @@ class HandshakeTests(SynchronousTestCase):
         waiting = ours.receive()
         ours.dataReceived(their_wire.value())
         self.assertEqual(self.successResultOf(waiting), b"polo")
-
-    def test_read_size(self) -> None:
-        """A TCP transport reads more at a time than Twisted has it read."""
-        transport = FileDescriptor(MemoryReactorClock())
-        RecordPipe(KEYS, sender=True, request=b"", via="here").makeConnection(transport)
-        self.assertEqual(transport.bufferSize, READ_BYTES)
 
     def test_wrong_peer(self) -> None:
         """A stranger is dropped at once."""
@@ -335,3 +333,108 @@ class FileTests(SynchronousTestCase):
         self.assertIsNone(self.end.transport.producer)
         self.end.lose(ConnectionLost())
         self.assertEqual(self.sent(), [])
+
+    def test_cancelled_meanwhile(self) -> None:
+        """A file that is cancelled while a chunk is transformed is sent no further."""
+
+        def cancel(chunk: bytes) -> bytes:
+            done.cancel()
+            return chunk
+
+        done = self.end.pipe.send_file(io.BytesIO(b"x"), cancel)
+        self.produce()
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual(self.sent(), [])
+
+
+class TcpTests(SynchronousTestCase):
+    """A pipe on Twisted's own transport, which it reads from and writes to by itself."""
+
+    def setUp(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as port:
+            self.peer = socket.create_connection(port.getsockname())
+            handle = port.accept()[0]
+        self.addCleanup(self.peer.close)
+        self.addCleanup(handle.close)
+        self.peer.settimeout(5)
+        self.pipe = RecordPipe(KEYS, sender=False, request=b"", via="here")
+        reactor: Any = MemoryReactorClock()
+        self.transport: Any = tcp.Connection(handle, self.pipe, reactor)
+        self.transport.connected = 1
+        self.pipe.makeConnection(self.transport)
+        self.transport.doWrite()
+        self.peer.recv(1000)
+        self.sealer = RecordSealer(KEYS.records(sender=True))
+        self.opener = RecordOpener(KEYS.records(sender=False))
+        # A record may arrive together with the end of the handshake.
+        self.peer.sendall(KEYS.handshake(sender=True) + b"go\n" + self.sealer.seal(b"first"))
+        self.transport.doRead()
+
+    def received(self, count: int) -> list[bytes]:
+        """Return so many records that the peer receives, while the pipe writes."""
+        records: list[bytes] = []
+        while len(records) < count:
+            self.transport.doWrite()
+            records += self.opener.feed(self.peer.recv(2**20))
+        return records
+
+    def test_read(self) -> None:
+        """Records are received, whole and in order, however they arrive."""
+        self.assertEqual(self.successResultOf(self.pipe.receive()), b"first")
+        last = self.sealer.seal(b"second") + self.sealer.seal(b"third")
+        self.peer.sendall(last[:-1])
+        self.transport.doRead()
+        self.assertIsNone(self.transport.doRead())  # nothing has arrived
+        self.assertEqual(self.successResultOf(self.pipe.receive()), b"second")
+        waiting = self.pipe.receive()
+        self.assertNoResult(waiting)
+        self.peer.sendall(last[-1:])
+        self.transport.doRead()
+        self.assertEqual(self.successResultOf(waiting), b"third")
+
+    def test_closed(self) -> None:
+        """The transport is told when the peer has closed the connection."""
+        self.peer.close()
+        self.assertIs(self.transport.doRead(), CONNECTION_DONE)
+
+    def test_reset(self) -> None:
+        """The transport is told when the connection was reset."""
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.peer.close()
+        self.assertIs(self.transport.doRead(), CONNECTION_LOST)
+
+    def test_changed(self) -> None:
+        """A stream that was changed is aborted."""
+        self.pipe.receive()
+        waiting = self.pipe.receive()
+        self.peer.sendall(bytes(100))
+        self.transport.doRead()
+        self.failureResultOf(waiting, RecordError)
+        self.assertTrue(is_aborting(self.transport))
+
+    def test_file(self) -> None:
+        """A file leaves in many records at once, as many as the socket takes, in order."""
+        reads: list[bytes] = []
+
+        def note(chunk: bytes) -> bytes:
+            reads.append(chunk[:1])
+            return chunk
+
+        chunks = [bytes([number]) * RECORD_BYTES for number in range(256)]
+        done = self.pipe.send_file(io.BytesIO(b"".join(chunks)), note)
+        self.assertGreater(len(reads), 1)
+        self.assertLessEqual(len(reads), RECORDS_AT_ONCE + 1)
+        self.assertTrue(self.received(256) == chunks)
+        self.transport.doWrite()
+        self.assertIsNone(self.successResultOf(done))
+
+    def test_file_waits(self) -> None:
+        """A file is read no further while the peer takes nothing."""
+        source = io.BytesIO(bytes(2**26))
+        self.pipe.send_file(source)
+        places = []
+        for _ in range(200):
+            self.transport.doWrite()
+            places.append(source.tell())
+        self.assertEqual(places[-1], places[-100])
+        self.assertLess(places[-1], 2**26)

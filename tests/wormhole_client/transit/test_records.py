@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from nacl.secret import SecretBox
 from twisted.trial.unittest import SynchronousTestCase
 
-from wormhole_client.transit.records import LARGEST_RECORD, RecordError, RecordOpener, RecordSealer
+from wormhole_client.transit.records import (
+    LARGEST_RECORD,
+    MAC_SIZE,
+    NONCE_SIZE,
+    READ_BYTES,
+    RecordError,
+    RecordOpener,
+    RecordSealer,
+)
 
 KEY = bytes(range(32))
 
@@ -39,6 +47,26 @@ class RecordTests(SynchronousTestCase):
             for each in opener.feed(stream[start:end])
         ]
         self.assertEqual(opened, plaintexts)
+
+    def test_large(self) -> None:
+        """Records that are larger than what is read at a time come out whole, and so do those behind them."""
+        largest = LARGEST_RECORD - NONCE_SIZE - MAC_SIZE
+        plaintexts = [bytes(READ_BYTES), b"a", bytes(largest), b"b"]
+        stream = b"".join(record(number, each) for number, each in enumerate(plaintexts))
+        opener = RecordOpener(KEY)
+        opened = []
+        for start in range(0, len(stream), 100_000):
+            opened += opener.feed(stream[start : start + 100_000])
+        self.assertTrue(opened == plaintexts)
+
+    def test_in_place(self) -> None:
+        """Records that are made and read in place are the same."""
+        sealer, opener = RecordSealer(KEY), RecordOpener(KEY)
+        for number, plaintext in enumerate([b"long", b"a", b"longer"]):
+            sealed = sealer.seal_in_place(plaintext)
+            self.assertEqual(sealed, record(number, plaintext))
+            opener.room()[: len(sealed)] = sealed
+            self.assertEqual(opener.take(len(sealed)), [plaintext])
 
     def test_refused(self) -> None:
         """A record that is repeated, skipped, changed, of another key, too short or too long is refused."""
