@@ -33,7 +33,7 @@ from wormhole_client.transit.handshake import TransitHandshakeError
 from wormhole_client.transit.race import NoConnectionError
 from wormhole_client.transit.records import RecordError
 from wormhole_client.transit.transit import TransitError
-from wormhole_twisted.internals import run_timers_by_steady_clock
+from wormhole_twisted.internals import call_without_log_context, run_timers_by_steady_clock
 
 Command = Callable[[Any, argparse.Namespace], Awaitable[None]]
 # The module of each command in `commands`.
@@ -75,6 +75,7 @@ def main() -> None:
 
     def run_command(reactor: Any) -> Deferred[None]:
         run_timers_by_steady_clock(reactor)
+        call_without_log_context(reactor)
         done: Deferred[None] = Deferred()
 
         def begin() -> None:

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.base import ReactorBase
@@ -22,7 +22,9 @@ from twisted.internet.tcp import Connection, Port
 from twisted.logger import ILogObserver, Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+
+if TYPE_CHECKING:
+    from twisted.web.http import HTTPChannel  # which the client does not need
 
 _log = Logger()
 

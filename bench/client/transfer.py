@@ -61,7 +61,8 @@ class Servers:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    env={**os.environ, "TMPDIR": str(memory)},
+                    # Installed programs are compiled, and so is ours once it has been started.
+                    env={**os.environ, "TMPDIR": str(memory), "PYTHONDONTWRITEBYTECODE": ""},
                 )
                 for argv in (self._send(sender, what), self._receive(receiver))
             ]

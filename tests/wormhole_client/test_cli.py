@@ -5,11 +5,13 @@ import contextlib
 import io
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.error import ConnectionRefusedError as Refused
@@ -31,6 +33,22 @@ class CommandTests(SynchronousTestCase):
         for name in _COMMANDS:
             with self.subTest(name=name):
                 self.assertIs(type(cli.load_command(name)), FunctionType)
+
+    @pytest.mark.processes
+    def test_imports(self) -> None:
+        """A transfer imports nothing that takes time and that most transfers do without."""
+        program = (
+            "import sys; sys.argv = ['wormhole-client', 'send']\n"
+            "from wormhole_client.__main__ import main\n"
+            "try: main()\n"
+            "finally: print(sorted({'autobahn.nvx', 'importlib.metadata', 'segno', 'tqdm',"
+            " 'twisted.internet.reactor', 'twisted.web.http'} & set(sys.modules)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+        self.assertIn("give either a file or directory", done.stderr)
+        self.assertEqual(done.stdout.strip(), "['twisted.internet.reactor']")
 
 
 class StatusTests(SynchronousTestCase):

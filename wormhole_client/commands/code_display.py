@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import segno
-
 BLOCKS: Final = {
     (0, 0): "█",
     (0, 1): "▀",
@@ -37,6 +35,8 @@ def transfer_uri(relay_url: str, code: str) -> str:
 
 def qr_lines(text: str) -> Iterator[str]:
     """Draw a QR code, two of its rows in a line, dark as the background of a dark terminal."""
+    import segno  # noqa: PLC0415 - most codes are not drawn
+
     rows = [list(row) for row in segno.make(text, micro=False).matrix_iter(border=2)]
     rows = [[1 if module else 0 for module in row] for row in rows]
     if len(rows) % 2:

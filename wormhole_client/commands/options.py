@@ -9,7 +9,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -114,6 +113,16 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"wormhole-client: {message}; see {self.prog} --help\n")
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the version, and ends the program."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - few commands show it
+
+        print(f"wormhole-client {version('wormhole-server')}")
+        parser.exit()
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
     top = OneLineParser(
@@ -126,9 +135,9 @@ def make_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
         command.set_defaults(parser=command)
         add_options(command)
-    line = f"wormhole-client {version('wormhole-server')}"
+    shown: dict[str, Any] = {"nargs": 0, "default": argparse.SUPPRESS, "help": "show the version"}
     for parser in (top, *commands.choices.values()):
-        parser.add_argument("-V", "--version", action="version", version=line)
+        parser.add_argument("-V", "--version", action=_ShowVersion, **shown)
     return top
 
 

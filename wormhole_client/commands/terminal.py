@@ -11,9 +11,8 @@ import termios
 import threading
 import unicodedata
 from collections.abc import Callable
-from typing import Any, Final, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
-from tqdm import tqdm
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import blockingCallFromThread
 from twisted.python.failure import Failure
@@ -21,6 +20,9 @@ from twisted.python.failure import Failure
 from wormhole_client.code_input import CodeInput
 from wormhole_client.transfers.session import TransferError, TransferProgress
 from wormhole_client.wormhole import Wormhole
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 T = TypeVar("T")
 # Categories of characters that command a terminal, or that change how a text looks without being seen.
@@ -78,6 +80,8 @@ class ProgressBar(TransferProgress):
     _bar: "tqdm[Any] | None" = None
 
     def begin(self, total: int, via: str) -> None:
+        from tqdm import tqdm  # noqa: PLC0415 - a transfer without a bar starts sooner
+
         say(f"through {via}")
         self._bar = tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, disable=None)
 

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wormhole_client.network.endpoints import Network
-from wormhole_client.network.websocket import WebSocketConnection, open_websocket
+from wormhole_client.network.websocket import WebSocketConnection, mask_natively, open_websocket
 
 
 class _StreamConnection(WebSocketConnection):
@@ -82,6 +82,8 @@ def open_stream(
     :return: as `open_websocket` does.
     :raises ValueError: `url` is not a WebSocket URL.
     """
+
+    mask_natively()
 
     def connected(connection: _StreamConnection) -> StreamTransport:
         connection.carried = carried

@@ -2,7 +2,7 @@
 The WebSocket connection: the only module of the client that imports Autobahn.
 
 Owns dialing, the opening handshake and the translation of Autobahn's callbacks; knows no message of
-either protocol. It relies on three things that Autobahn does not document, each with a test that fails
+either protocol. It relies on four things that Autobahn does not document, each with a test that fails
 when Autobahn changes it:
 
 - `wasNotCleanReason` says why the opening handshake failed. The reason that `onClose` is given wraps
@@ -10,6 +10,7 @@ when Autobahn changes it:
 - That text holds the HTTP status in brackets: `upgrade failed [404]`. Nothing documented tells the
   status of a refused handshake.
 - A factory's `_batched_timer` runs all timers, on the global reactor, whichever reactor the factory is given.
+- The module of its protocol makes masks by a function named `create_xor_masker`.
 """
 
 import re
@@ -18,6 +19,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import attrs
+import autobahn.websocket.protocol
 from autobahn.exception import Disconnected
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from autobahn.websocket.types import ConnectionResponse
@@ -118,6 +120,20 @@ class _TimedFactory(WebSocketClientFactory):
         self._batched_timer = _ReactorTimer(reactor)
 
 
+def mask_natively() -> None:
+    """
+    Let Autobahn mask by its native code from now on, if there is any.
+
+    The command has Autobahn leave it out, since it takes longer to import than to mask a few messages.
+    """
+    with suppress(ImportError):
+        import _nvx_xormasker  # type: ignore[import-not-found]  # noqa: F401, PLC0415 - it may be missing
+        from autobahn.nvx._xormasker import create_xor_masker  # noqa: PLC0415 - see above
+
+        protocol: Any = autobahn.websocket.protocol
+        protocol.create_xor_masker = create_xor_masker
+
+
 _Factory: Any = _TimedFactory  # Autobahn's part is not annotated
 
 
@@ -145,6 +161,7 @@ def open_websocket(
         serverConnectionDropTimeout=CLOSE_SECONDS,
         autoPingInterval=PING_SECONDS,
         autoPingTimeout=PONG_SECONDS,
+        utf8validateIncoming=False,  # whoever parses the JSON validates it
         maxMessagePayloadSize=LARGEST_MESSAGE,
         maxFramePayloadSize=LARGEST_MESSAGE,
         failByDrop=True,

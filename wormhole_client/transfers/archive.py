@@ -10,7 +10,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Final
 
 from wormhole_client.blocking import Stopped
@@ -78,8 +78,13 @@ def unpack(
             paths = [_safe_path(entry) for entry in entries]
             _check_counts(entries, paths, files)
             left = content
+            made = {""}  # once each: to find that one exists takes as long as to open a file
             for entry, path in zip(entries, paths, strict=True):
-                left -= _extract(archive, entry, target / path, left, stopped)
+                folder = path if entry.is_dir() else path.rpartition("/")[0]
+                if folder not in made:
+                    (target / folder).mkdir(parents=True, exist_ok=True)
+                    made.add(folder)
+                left -= _extract(archive, entry, f"{target}/{path}", left, stopped)
     # Not only BadZipFile: `zipfile` lets pass what its decoders and parsers raise.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as cause:
         raise ArchiveError(f"the zip is broken: {cause}") from cause
@@ -87,11 +92,14 @@ def unpack(
         raise ArchiveError("the zip holds a name twice") from cause
 
 
-def _check_counts(entries: list[zipfile.ZipInfo], paths: list[PurePosixPath], files: int) -> None:
+def _check_counts(entries: list[zipfile.ZipInfo], paths: list[str], files: int) -> None:
     if sum(not entry.is_dir() for entry in entries) > files:
         raise ArchiveError(f"the zip holds more than the {files} files that were announced")
     folders = {path for path, entry in zip(paths, entries, strict=True) if entry.is_dir()}
-    folders.update(parent for path in paths for parent in path.parents)
+    folders.update(path.rpartition("/")[0] for path in paths)
+    for folder in list(folders):
+        while (folder := folder.rpartition("/")[0]) not in folders:
+            folders.add(folder)
     if len(folders) > SPARE_DIRECTORIES + DIRECTORIES_PER_FILE * files:
         raise ArchiveError(f"the zip holds {len(folders)} directories for {files} files")
 
@@ -116,35 +124,35 @@ def _is_name(part: str) -> bool:
     return FORBIDDEN.isdisjoint(part) and part not in {"", ".", ".."} and length <= NAME_BYTES
 
 
-def _safe_path(entry: zipfile.ZipInfo) -> PurePosixPath:
-    path = PurePosixPath(entry.filename.translate(BIDI_REPLACED))
+def _safe_path(entry: zipfile.ZipInfo) -> str:
+    name = entry.filename.translate(BIDI_REPLACED)
+    parts = [part for part in name.split("/") if part not in {"", "."}]
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise UnsafeNameError(f"the zip holds {entry.filename!r}, which is a link or a device")
-    if path.is_absolute() or not path.parts or not all(_is_name(part) for part in path.parts):
+    if name.startswith("/") or not parts or not all(_is_name(part) for part in parts):
         raise UnsafeNameError(
             f"the zip holds {entry.filename!r}, which is outside of the target or cannot be a name"
         )
-    if len(path.parts) > DEEPEST:
+    if len(parts) > DEEPEST:
         raise ArchiveError(f"the zip holds more than {DEEPEST} directories inside each other")
-    return path
+    return "/".join(parts)
 
 
 def _extract(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: int, stopped: Stopped
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str, left: int, stopped: Stopped
 ) -> int:
     if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise ArchiveError("the zip is compressed by a method that file transfers do not use")
     if stopped():
         raise StoppedError
     if entry.is_dir():
-        path.mkdir(parents=True, exist_ok=True)
         return 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open(entry) as source, path.open("xb") as sink:
+    with archive.open(entry) as source, open(path, "xb") as sink:
         written = _copy(source, sink, stopped, left)
     if (entry.external_attr >> 16) & stat.S_IXUSR:
-        path.chmod(path.stat().st_mode | (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+        sink_path = Path(path)
+        sink_path.chmod(sink_path.stat().st_mode | (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
     return written
 
 

@@ -272,7 +272,8 @@ def _check_sendable(path: Path) -> None:
             raise OSError(f"{path} is a link to {path.readlink()}, which does not exist") from None
         raise
     if stat.S_ISREG(mode):
-        path.open("rb").close()  # or it would be found in the middle of the transfer
+        # Or it would be found in the middle of the transfer.
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     elif not stat.S_ISDIR(mode):
         raise OSError(f"{path} is neither a file nor a directory")
 

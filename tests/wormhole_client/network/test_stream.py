@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import autobahn.websocket.protocol
+from autobahn.nvx._xormasker import create_xor_masker
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Clock
@@ -43,6 +45,18 @@ class StreamTests(SynchronousTestCase):
         self.transport.writeSequence([b"b", b"c"])
         sent = self.below.value()
         self.assertEqual((sent[:2], sent[7:9]), (b"\x82\x81", b"\x82\x82"))
+
+    def test_masks(self) -> None:
+        """Files are masked by Autobahn's native code, also where it was left out at the start."""
+        module: Any = autobahn.websocket.protocol
+        self.patch(module, "create_xor_masker", None)
+        open_stream(Clock(), FakeNetwork(), "ws://relay/transit", Carried())
+        self.assertIs(module.create_xor_masker, create_xor_masker)
+        self.transport.write(b"abcdefgh")
+        frame = self.below.value()
+        self.assertEqual(frame[:2], b"\x82\x88")
+        mask = frame[2:6] * 2
+        self.assertEqual(bytes(a ^ b for a, b in zip(frame[6:], mask, strict=True)), b"abcdefgh")
 
     def test_received(self) -> None:
         """Messages are the protocol's bytes."""
