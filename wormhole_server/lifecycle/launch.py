@@ -116,7 +116,8 @@ def exit_with(status: int) -> None:
     """
     Let the process exit with `status` when it ends by itself.
 
-    twistd and twist ignore any status, so the exit handler that runs last sets it.
+    twistd and twist ignore any status, so an exit handler sets it. It runs first, and handlers that were
+    registered before it do not run: Python's own, which have nothing to do here.
     """
 
     def leave() -> None:

@@ -27,6 +27,9 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
 
 # For what has been written to clients when the server stops.
 FLUSH_SECONDS = 5.0
@@ -148,7 +151,10 @@ class Shutdown(Service):
         if self._successor.is_expected:
             await self._close_relay_port()
             await self._pause(_SETTLE_SECONDS)
-            self._successor.hand_over()
+            try:
+                self._successor.hand_over()
+            except Exception:
+                _log.failure("The relay's connections cannot be handed over, and are closed")
         self._relay.end_handover()
         gone = [self._relay.abort_all(), self._clients.when_empty()]
         await self._until(DeferredList(gone), _HURRY_SECONDS)

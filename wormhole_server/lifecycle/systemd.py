@@ -96,7 +96,9 @@ class Notifier:
         with open(reading, "rb", buffering=0):
             with open(writing, "wb", buffering=0):
                 sent = self._send("BARRIER=1", descriptor=writing)
-            return sent and bool(select.select([reading], [], [], _SEND_SECONDS)[0])
+            poll = select.poll()
+            poll.register(reading, select.POLLIN)
+            return sent and bool(poll.poll(_SEND_SECONDS * 1000))
 
     def forget_kept(self) -> None:
         """Have systemd close its copy of what it keeps."""

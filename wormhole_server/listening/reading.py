@@ -40,6 +40,8 @@ class ReadingInTurn(ReadHook):
         if self._task is not None:
             self._scheduler.forget(self._task)
             self._task = self._new_task(block)
+            if self._held:  # the task that was forgotten may have waited to read
+                self.resume_reading()
 
     def readable(self) -> None:
         """Read at once, or in turn."""

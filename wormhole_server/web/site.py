@@ -209,7 +209,7 @@ class _WebSocketPage(TextPage):
         protocol: Any = self._factory.buildProtocol(cast(IAddress, client))
         channel.successor = protocol
         replace_protocol(transport, protocol)
-        # The channel has paused it for the time of the request.
+        # The channel pauses it where more than 16 KiB came behind the request, or answers are not read.
         transport.resumeProducing()
         protocol.dataReceived(head)
         return NOT_DONE_YET

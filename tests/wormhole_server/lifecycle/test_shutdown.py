@@ -174,6 +174,17 @@ class ShutdownTests(SynchronousTestCase):
         self.assertEqual(self.take(), ["hand over", "relay: abort"])
         self.assert_over(done)
 
+    def test_handover_fails(self) -> None:
+        """An unexpected exception of the handover is logged, and what is left of the relay ends here."""
+        self.successor.is_expected = True
+        self.patch(self.successor, "hand_over", lambda: 1 / 0)
+        done = self.stop()
+        self.take()
+        self.clock.advance(0.1)
+        self.assertEqual(self.take(), ["relay: abort"])
+        self.assert_over(done)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_successor_gone(self) -> None:
         """Pairs may finish where the successor has gone, whenever that is before the handover."""
         self.successor.is_expected = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from wormhole_server.lifecycle import systemd
 from wormhole_server.lifecycle.systemd import Notifier, make_watchdog, notifier_from
 
 
@@ -55,6 +57,7 @@ class KeepTests(SystemdCase):
         self.assertEqual(message.decode().split("\n"), ["FDSTORE=1", "FDNAME=handover", "FDPOLL=0"])
         message, (barrier,), _, _ = socket.recv_fds(self.socket, 4096, 10)
         self.assertEqual(message, b"BARRIER=1")
+        keeping.join(0.1)
         self.assertTrue(keeping.is_alive())
         os.close(barrier)
         keeping.join()
@@ -65,6 +68,18 @@ class KeepTests(SystemdCase):
         self.assertEqual(os.read(reading, 2), b"x")
         self.notifier.forget_kept()
         self.assertEqual(self.socket.recv(4096), b"FDSTOREREMOVE=1\nFDNAME=handover")
+
+    def test_many_descriptors(self) -> None:
+        """A process with more than 1,024 descriptors waits too, and not for ever."""
+        self.patch(systemd, "_SEND_SECONDS", 0.1)
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(2048, before[0]), before[1]))
+        while (descriptor := os.dup(self.socket.fileno())) < 1024:
+            self.addCleanup(os.close, descriptor)
+        self.addCleanup(os.close, descriptor)
+        self.assertFalse(self.notifier.keep(descriptor))
+        self.assertEqual([first for first, *_ in self.received()], ["FDSTORE=1", "BARRIER=1"])
 
     def test_found(self) -> None:
         """The next process finds it by its name, whatever else it inherits."""

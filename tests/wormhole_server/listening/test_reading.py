@@ -124,6 +124,17 @@ class ReadingTests(SynchronousTestCase):
         reading.count_for(_HONEST)
         self.assertEqual(self.scheduler.remembered, 2)
 
+    def test_known_in_line(self) -> None:
+        """A connection that waits to be read is read when it is known whose it is."""
+        for _ in range(_CONNECTIONS):
+            self.connect(None, bytes(100_000))
+        self.turn()
+        transport, reading = self.connect(None, b"x")
+        transport.doRead()
+        self.assertTrue(reading.held)
+        reading.count_for(_HONEST)
+        self.assertIn(1, [size for _ in range(2) for size in (self.turn(), *self.read)[1:]])
+
     def test_other_transports(self) -> None:
         """A transport that is not Twisted's for TCP is left as it is."""
         transport: Any = StringTransport()
