@@ -44,15 +44,7 @@ class RecentAddresses(BoundObserver):
         self._observer.bound_met(bound, block)
         if block == 0 or bound in _NOT_FOR_TAKING:
             return
-        now = self._clock()
-        self._met.pop(block, None)
-        self._met[block] = now
-        for _ in range(
-            2
-        ):  # one more than was added, so that those who are over are forgotten in time
-            oldest = next(iter(self._met))
-            if len(self._met) > self._most or self._met[oldest] <= now - REMEMBERED_SECONDS:
-                del self._met[oldest]
+        _remember(self._met, block, self._clock(), self._most)
 
     def met_lately(self, block: int) -> bool:
         """
@@ -87,13 +79,7 @@ class KnownAddresses:
         others = self._connected.pop(block, 1) - 1
         if others:
             self._connected[block] = others
-        now = self._clock()
-        self._left.pop(block, None)
-        self._left[block] = now
-        for _ in range(2):  # one more than was added, so that none stays for ever
-            oldest = next(iter(self._left), block)
-            if len(self._left) > self._most or self._left[oldest] <= now - REMEMBERED_SECONDS:
-                del self._left[oldest]
+        _remember(self._left, block, self._clock(), self._most)
 
     def is_known(self, block: int) -> bool:
         """Return whether an address has, or had within the last hour, a client."""
@@ -101,3 +87,13 @@ class KnownAddresses:
         return block in self._connected or (
             left is not None and left > self._clock() - REMEMBERED_SECONDS
         )
+
+
+def _remember(times: dict[int, float], block: int, now: float, most: int) -> None:
+    """Put an address behind all others, and forget of the first ones those that are too old or too many."""
+    times.pop(block, None)
+    times[block] = now
+    for _ in range(2):  # one more than was added, so that none stays for ever
+        oldest = next(iter(times))
+        if len(times) > most or times[oldest] <= now - REMEMBERED_SECONDS:
+            del times[oldest]

@@ -58,6 +58,15 @@ class RecentAddressesTests(SynchronousTestCase):
             self.clock.advance(1)
         self.assertEqual(self.remembered(), [1, 4, 5])
 
+    def test_none_for_ever(self) -> None:
+        """After an hour fewer new addresses than there were old ones have them forgotten."""
+        for block in (1, 2, 3):
+            self.recent.bound_met(Bound.GUESSES, block)
+        self.clock.advance(HOUR)
+        for block in (4, 5):
+            self.recent.bound_met(Bound.GUESSES, block)
+        self.assertEqual(list(self.recent._met), [4, 5])
+
     @given(
         st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0.0, 1.0, 1000.0, 3599.0, 3600.0])))
     )
@@ -108,10 +117,10 @@ class KnownAddressesTests(SynchronousTestCase):
             [self.known.is_known(block) for block in range(1, 5)], [False, True, True, True]
         )
         self.clock.advance(HOUR)
-        for block in range(10, 13):
+        for block in (10, 11):  # fewer than there were
             self.known.connected(block)
             self.known.disconnected(block)
-        self.assertEqual(list(self.known._left), [10, 11, 12])
+        self.assertEqual(list(self.known._left), [10, 11])
 
     @given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.floats(0, HOUR))))
     def test_model(self, steps: list[tuple[int, bool, float]]) -> None:

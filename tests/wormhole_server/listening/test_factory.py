@@ -28,6 +28,7 @@ from tests.wormhole_server.listening.connections import (
     Transport,
     make_policy,
 )
+from wormhole_limits.ip_addresses import address_block
 from wormhole_limits.memory import Holding
 from wormhole_server.config.durations import Seconds
 from wormhole_server.config.trusted_proxies import parse_trusted_proxy
@@ -40,6 +41,8 @@ from wormhole_server.listening.factory import (
 )
 from wormhole_server.listening.limiter import ListenerKind, RefusalReason
 from wormhole_server.listening.proxies.forwarded_headers import parse_headers
+from wormhole_server.listening.proxies.trusted_peers import TrustedProxies
+from wormhole_server.listening.reading import reading_of
 from wormhole_server.listening.refused_connections import RefusedConnection
 from wormhole_server.web.http import TextPage
 from wormhole_server.web.path_prefix import PathPrefix
@@ -84,7 +87,7 @@ class FactoryCase(SynchronousTestCase):
         return Connection(self.factory, peer)
 
 
-class AdoptTests(FactoryCase):
+class SocketTests(FactoryCase):
     def setUp(self) -> None:
         """A factory on a reactor that runs, and a client on a real socket."""
         super().setUp()
@@ -98,6 +101,21 @@ class AdoptTests(FactoryCase):
             self.accepted = port.accept()[0]
         self.addCleanup(self.client.close)
         self.client.settimeout(5)
+
+    def test_read_for_client(self) -> None:
+        """A connection from a trusted proxy is read on the account of the client that its header names."""
+        self.policy.trusted_proxies = TrustedProxies((parse_trusted_proxy("127.0.0.1"),))
+        with self.accepted as handle:
+            self.reactor.adoptStreamConnection(handle.fileno(), handle.family, self.factory)
+        (counted,) = self.policy.accepted
+        assert isinstance(counted, CountedConnection)
+        self.client.sendall(HEADER)
+        while counted.ip is None:
+            self.reactor.iterate(0.01)
+        reading = reading_of(counted._transport)
+        assert reading is not None
+        assert reading._task is not None
+        self.assertEqual(reading._task.account.key, address_block(counted.ip))
 
     def test_adopted(self) -> None:
         """A connection of another process is served and counted, and sent what was left; then it goes on."""

@@ -70,18 +70,29 @@ class PortsTests(LogCase):
         """A port that another process has opened goes on here, and can go on in a third one."""
         reactor: Any = SelectReactor()
         self.addCleanup(reactor.disconnectAll)
-        opened = socket.create_server(("127.0.0.1", 0))
+
+        def start(endpoint: Endpoint, inherited: socket.socket | None = None) -> Ports:
+            ports = Ports(
+                reactor,
+                make_scheduler(reactor),
+                make_policy(RefusalRecorder()),
+                TlsWrapper(reactor, reactor.seconds, CertificateObserver(), lambda _: None),
+                lambda _: inherited,
+            )
+            ports.add(ListenerKind.RENDEZVOUS, [endpoint], self.factory)
+            self.successResultOf(ports.startService())
+            return ports
+
+        def stop(ports: Ports) -> None:
+            stopped = ports.stopService()
+            while not stopped.called:
+                reactor.iterate(0.01)
+
+        first = start(Endpoint("tcp:0:interface=127.0.0.1"))
+        ((_, opened),) = first.share()
+        stop(first)
         number = opened.getsockname()[1]
-        tls = TlsWrapper(reactor, reactor.seconds, CertificateObserver(), self.reloadables.append)
-        ports = Ports(
-            reactor,
-            make_scheduler(reactor),
-            make_policy(RefusalRecorder()),
-            tls,
-            {WEB: opened}.get,
-        )
-        ports.add(ListenerKind.RENDEZVOUS, [WEB], self.factory)
-        self.successResultOf(ports.startService())
+        ports = start(WEB, opened)
         accepting = lambda: [each for each in reactor.getReaders() if isinstance(each, Port)]  # noqa: E731
         self.assertEqual(accepting(), [])  # not before the server serves
         ports.accept()
@@ -91,9 +102,7 @@ class PortsTests(LogCase):
         ((endpoint, handle),) = ports.share()
         with handle:
             self.assertEqual(endpoint, WEB)
-            stopped = ports.stopService()
-            while not stopped.called:
-                reactor.iterate(0.01)
+            stop(ports)
             with socket.create_connection(("127.0.0.1", number), 5):
                 handle.accept()[0].close()
 
