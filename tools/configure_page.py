@@ -34,7 +34,7 @@ WORMHOLE_SERVER_NAMEPLATE_EXPIRY=2h wormhole-server run
 wormhole-server run --config=/etc/wormhole-server.toml      # nameplate-expiry = "2h"
 ```
 
-- **DURATION**: seconds, or `90s`, `2m`, `1h`, `90d`. **SIZE**: bytes, or `256KiB`, `4MiB`, `1GiB`.
+- **DURATION**: seconds, or `90s`, `2m`, `1h`, `90d`. **SIZE**: bytes, or `256KiB`, `4MiB`, `1GiB`, `1TiB`.
 - **ENDPOINT**: a
   [Twisted endpoint string](https://docs.twisted.org/en/stable/core/howto/endpoints.html#servers);
   write `\\:` for a colon inside a value.

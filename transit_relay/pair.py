@@ -13,6 +13,7 @@ from transit_relay.connection import Connection, ConnectionManager
 from transit_relay.link import Link, LinkFactory, Meter
 from transit_relay.observer import PairRecord, notify
 from transit_relay.session import Cause, HandedConnection
+from transit_relay.transport import RelayTransport
 from wormhole_twisted.timer import RepeatingTimer
 
 _CHECK_SECONDS: Final = 30.0
@@ -80,7 +81,9 @@ class Pair:
         ):
             connection.pair = self
             meter.restore(handed.byte_count)
-            self._manager.traffic.add(connection.transport.block, handed.byte_count)
+            traffic = self._manager.traffic
+            if self._manager.day() - handed.age >= traffic.month_start():
+                traffic.add(connection.transport.block, handed.byte_count)
             connection.rejoin(handed.paired)
         self._begin(make_link)
 
@@ -187,12 +190,17 @@ class Pair:
         """
         Close the pair if one peer is gone, and the other does not take what is left for it.
 
-        The end of the first is not seen otherwise, as its transport is not read meanwhile.
+        The end of the first is not seen otherwise, as its transport is not read meanwhile. Where the relay's
+        own rate is why it is not read, it will be again.
 
         :return: whether the pair was closed.
         """
         for leaver, stayer in ((self._first, self._second), (self._second, self._first)):
-            if leaver.transport.paused and leaver.transport.has_ended():
+            if (
+                leaver.transport.paused
+                and _takes_nothing(stayer.transport)
+                and leaver.transport.has_ended()
+            ):
                 leaver.peer_left()
                 stayer.transport.abort()
                 return True
@@ -211,3 +219,8 @@ class Pair:
         silence = connection.transport.silent_seconds()
         patience = max(self._manager.limits.dead_seconds, 2 * _SLOWEST_PROBE_SECONDS)
         return silence is not None and silence >= patience
+
+
+def _takes_nothing(transport: RelayTransport) -> bool:
+    """Whether it is up to the peer that it is sent nothing."""
+    return transport.congested or (transport.credit is not None and not transport.credit.left)

@@ -5,6 +5,7 @@ Owns the buckets, and the timers of directions that wait for them. A link asks b
 called when it may take some again; meanwhile it reads nothing, and the bytes stay with their sender.
 """
 
+import sys
 from collections.abc import Callable
 from itertools import count
 from typing import Final
@@ -43,10 +44,10 @@ class Allowance:
         self._timer: IDelayedCall | None = None
 
     def room(self) -> int:
-        """How many bytes may be moved: none, or `LEAST_BYTES` and more."""
+        """How many bytes may be moved: none, or `LEAST_BYTES` and more; any number once there is no limit."""
         now = self._clock.seconds()
         level = min(buckets.level(key, now) for buckets, key in self._buckets)
-        return int(level) if level >= LEAST_BYTES else 0
+        return int(min(level, sys.maxsize)) if level >= LEAST_BYTES else 0
 
     def spend(self, byte_count: int) -> None:
         """Note that bytes were moved; it may be more than there was room for."""
@@ -63,9 +64,12 @@ class Allowance:
             waits()
         now = self._clock.seconds()
         seconds = max(
-            (LEAST_BYTES - buckets.level(key, now)) / buckets.rate.per_second
-            for buckets, key in self._buckets
-            if buckets.rate is not None
+            (
+                (LEAST_BYTES - buckets.level(key, now)) / buckets.rate.per_second
+                for buckets, key in self._buckets
+                if buckets.rate is not None
+            ),
+            default=0.0,
         )
         self._timer = self._clock.callLater(max(0.0, seconds), self._resume, resume)
 
@@ -101,7 +105,7 @@ class RateLimiter:
         """
         Make the allowances of a new pair; None where it has no limit.
 
-        :param limits: hold for all pairs from now on, but not for those that had no limit.
+        :param limits: their rates hold from now on, also for pairs that exist and had a rate of the kind.
         :param blocks: the keys of the addresses of both; the first allowance is for what the first sends.
         """
         for buckets, per_second in (

@@ -14,6 +14,7 @@ from tests.transit_relay.fakes import (
     handshake,
     make_relay,
 )
+from transit_relay.credit import Credit
 from transit_relay.links.producer import ProducerLink
 from transit_relay.observer import LinkKind, PairRecord, RelayMood
 from transit_relay.session import Cause
@@ -161,6 +162,7 @@ class VanishedTests(PairCase):
         super().setUp()
         self.first.receive(b"x")
         self.first_transport.paused = self.first_transport.ended = True
+        self.second_transport.congested = True
 
     def test_stalled(self) -> None:
         """The other peer has its time to drain; then both connections are closed."""
@@ -184,6 +186,24 @@ class VanishedTests(PairCase):
             self.first.receive(b"x")
         self.assertFalse(self.second_transport.aborted)
         self.assertIsNone(self.first_transport.finished)
+
+    def test_rate(self) -> None:
+        """While a rate of the relay is why nothing moves, no bytes are dropped."""
+        self.second_transport.congested = False
+        self.wait(10 * self.limits.drain_seconds)
+        self.assertFalse(self.second_transport.aborted)
+        self.assertIsNone(self.first_transport.finished)
+
+    def test_credit(self) -> None:
+        """A peer that grants nothing takes nothing; one with credit left is waited for."""
+        self.second_transport.congested = False
+        self.second_transport.credit = credit = Credit(lambda _: None)
+        credit.grant(1)
+        self.wait(10 * self.limits.drain_seconds)
+        self.assertFalse(self.second_transport.aborted)
+        credit.spend(1)
+        self.wait(30.0)
+        self.assertTrue(self.second_transport.aborted)
 
     def test_read(self) -> None:
         """A connection that is being read is left alone: its end will be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import attrs
@@ -75,6 +76,23 @@ class RateLimiterTests(RateCase):
         one, _ = self.pair(7, 8, pair_rate=RATE)
         self.pair(7, 8, pair_rate=2 * RATE)
         self.assertEqual(one.room(), 2 * RATE)
+
+    def test_removed(self) -> None:
+        """A pair whose rates were all removed may move any number of bytes, and goes on if it waits."""
+        rates = ("pair_rate", "address_rate", "total_rate")
+        for most in range(len(rates)):
+            one, other = self.pair(7, 8, **dict.fromkeys(rates[: most + 1], RATE))
+            one.spend(3 * RATE)
+            calls: list[str] = []
+            one.wait(partial(calls.append, "waited"))
+            self.limiter.allowances(LIMITS, (7, 8))
+            self.assertGreater(one.room(), 1 << 50)
+            one.spend(1 << 50)
+            other.wait(partial(calls.append, "not limited"))
+            self.clock.advance(0.0)
+            self.assertEqual(calls, ["not limited"])
+            self.clock.advance(3.0)
+            self.assertEqual(calls, ["not limited", "waited"])
 
 
 class AllowanceTests(RateCase):

@@ -13,6 +13,8 @@ from tests.transit_relay.fakes import (
     make_relay,
 )
 from transit_relay.connection import Connection
+from transit_relay.link import Buddy, Meter
+from transit_relay.links.producer import ProducerLink
 from transit_relay.observer import ConnectionKind, ConnectionState, LinkKind, RelayMood
 from transit_relay.pair import Pair
 from transit_relay.relay import ConnectionCounts
@@ -311,6 +313,43 @@ class HandoverTests(ConnectionCase):
         self.assertEqual(sum(self.next_observer.byte_counts), 5)
         self.assertEqual(self.observer.records, [])
         self.assertEqual(self.next.traffic.total, 10)
+
+    def test_months(self) -> None:
+        """What a connection that began last month has sent does not count for this month."""
+        self.relay.begin_handover()
+        _, first = self.connect(handshake(0), block=7)
+        self.clock.advance(100.0)
+        _, second = self.connect(handshake(1), block=8)
+        first.receive(b"12345")
+        second.receive(b"678")
+        month = self.next.traffic.month_start()
+        self.next.day = lambda: month + 50.0
+        self.hand_over()
+        self.assertEqual(self.next.traffic.total, 3)
+
+    def test_pair_that_fails(self) -> None:
+        """A pair that the next relay cannot make is closed there, and the next pair is made."""
+        failures = [ZeroDivisionError()]
+
+        def make_link(first: Buddy, forth: Meter, second: Buddy, back: Meter) -> ProducerLink:
+            if failures:
+                raise failures.pop()
+            return ProducerLink(first, forth, second, back)
+
+        self.next = make_relay(self.later, self.next_observer, make_link=make_link)
+        self.relay.begin_handover()
+        for token in (b"1" * 64, b"2" * 64):
+            self.connect(handshake(0, token))
+            self.connect(handshake(1, token))
+        peers = self.hand_over()
+        self.assertEqual(
+            [transport.finished for transport, _ in peers],
+            [Cause.FAILED, Cause.BUDDY_LEFT, None, None],
+        )
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.next_observer.errors, 1)
+        peers[2][1].receive(b"goes on")
+        self.assertEqual(peers[3][0].sent, b"goes on")
 
     def test_waiting(self) -> None:
         """One that waits is paired in the next relay, known there or not; its time goes on."""

@@ -11,6 +11,7 @@ import enum
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -88,8 +89,9 @@ def _switch(raw: object) -> bool:
     raise ValueError(f"{quoted(raw)} is neither true nor false; write true or false")
 
 
-# Those of Twisted's `LogLevel`, which is slow to import.
 _LONGEST_SOCKET_PATH = 107  # bytes; of Linux (unix(7))
+_LONGEST_KEEPALIVE = 32_767  # seconds; of Linux (MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL)
+# Those of Twisted's `LogLevel`, which is slow to import.
 _LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
 
 
@@ -189,15 +191,20 @@ def _duration(raw: object) -> durations.Seconds:
     return seconds
 
 
-def _whole_duration(raw: object) -> durations.Seconds:
+def _keepalive(raw: object) -> durations.Seconds:
     seconds = _duration(raw)
     if not float(seconds).is_integer():
         raise ValueError(f"{quoted(raw)} is not a whole number of seconds; write one, such as 30s")
+    if seconds > _LONGEST_KEEPALIVE:
+        raise ValueError(
+            f"{quoted(raw)} is longer than the {_LONGEST_KEEPALIVE} seconds that the kernel accepts; "
+            "write a shorter duration"
+        )
     return seconds
 
 
-def _size(raw: object) -> durations.Bytes:
-    size = durations.parse_size(raw)
+def _size(raw: object, largest: durations.Bytes = durations.LARGEST_SIZE) -> durations.Bytes:
+    size = durations.parse_size(raw, largest)
     if not size:
         raise ValueError(f"{quoted(raw)} is too small; write a size above 0")
     return size
@@ -235,11 +242,14 @@ OPTIONAL_FILE = ValueKind("FILE|none", _path, none=True)
 OPTIONAL_SOCKET = ValueKind("SOCKET|none", _socket_path, none=True)
 SWITCH = ValueKind("", _switch, bool)
 DURATION = ValueKind("DURATION", _duration, durations.format_duration)
-WHOLE_DURATION = ValueKind("DURATION", _whole_duration, durations.format_duration)
+KEEPALIVE = ValueKind("DURATION", _keepalive, durations.format_duration)
 DURATION_OR_ZERO = ValueKind("DURATION", durations.parse_duration, durations.format_duration)
 OPTIONAL_DURATION = attrs.evolve(DURATION, placeholder="DURATION|none", none=True)
 SIZE = ValueKind("SIZE", _size, durations.format_size)
 OPTIONAL_SIZE = attrs.evolve(SIZE, placeholder="SIZE|none", none=True)
+OPTIONAL_TRAFFIC = attrs.evolve(
+    OPTIONAL_SIZE, parse=partial(_size, largest=durations.LARGEST_TRAFFIC)
+)
 ENDPOINT = ValueKind("ENDPOINT|none", endpoints.parse_endpoint, none=True)
 DATABASE = ValueKind("URL", database_url.parse_database_url, database_url.show_database_url)
 TRUSTED_PROXY = ValueKind("CIDR|unix|none", parse_trusted_proxy, show_trusted_proxy, none=True)

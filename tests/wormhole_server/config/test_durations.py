@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_server.config.durations import (
+    LARGEST_TRAFFIC,
     Bytes,
     Seconds,
     format_duration,
@@ -71,6 +72,7 @@ class SizeTests(SynchronousTestCase):
             ("4MiB", 4194304),
             ("1.5KiB", 1536),
             ("1GiB", 1 << 30),
+            ("0.5TiB", 1 << 39),
         ):
             self.assertEqual(parse_size(raw), size)
 
@@ -81,12 +83,16 @@ class SizeTests(SynchronousTestCase):
                 parse_size(raw)
 
     def test_not_whole(self) -> None:
-        """A size is a whole number of bytes, up to a tebibyte."""
+        """A size is a whole number of bytes, up to a tebibyte unless more is permitted."""
         for raw in (0.5, "1.0001KiB", "1025GiB"):
-            with self.assertRaisesRegex(ValueError, "a whole number of bytes"):
+            with self.assertRaisesRegex(ValueError, "a whole number of bytes up to 1TiB"):
                 parse_size(raw)
+        self.assertEqual(parse_size("1025GiB", LARGEST_TRAFFIC), 1025 << 30)
+        with self.assertRaisesRegex(ValueError, "a whole number of bytes up to 8192TiB"):
+            parse_size("8193TiB", LARGEST_TRAFFIC)
 
-    @given(st.integers(0, 1 << 40))
+    @given(st.integers(0, LARGEST_TRAFFIC))
+    @example(LARGEST_TRAFFIC - 1)
     def test_round_trip(self, size: int) -> None:
         """A value is read back unchanged from its text."""
-        self.assertEqual(parse_size(format_size(Bytes(size))), size)
+        self.assertEqual(parse_size(format_size(Bytes(size)), LARGEST_TRAFFIC), size)

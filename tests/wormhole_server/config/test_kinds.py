@@ -83,15 +83,25 @@ class KindTests(SynchronousTestCase):
             kinds.DURATION, {"1h": 3600}, {0: "write a duration above 0", "x": "not a duration"}
         )
 
-    def test_whole_duration(self) -> None:
-        """A whole duration has no fraction of a second."""
+    def test_keepalive(self) -> None:
+        """A time of keepalive has no fraction of a second, and is not longer than the kernel accepts."""
         self.check(
-            kinds.WHOLE_DURATION, {"2m": 120}, {0.5: "whole number of seconds", 0: "too short"}
+            kinds.KEEPALIVE,
+            {"2m": 120, "32767s": 32767},
+            {
+                0.5: "whole number of seconds",
+                0: "too short",
+                "32768s": "longer than the 32767 seconds that the kernel accepts",
+            },
         )
 
     def test_size(self) -> None:
         """A size is above 0."""
-        self.check(kinds.SIZE, {"4MiB": 4 << 20}, {0: "write a size above 0", "x": "not a size"})
+        refused = {0: "write a size above 0", "x": "not a size"}
+        self.check(kinds.SIZE, {"4MiB": 4 << 20}, {**refused, "2TiB": "up to 1TiB"})
+        self.check(
+            kinds.OPTIONAL_TRAFFIC, {"20TiB": 20 << 40}, {**refused, "8193TiB": "up to 8192TiB"}
+        )
 
     def test_number(self) -> None:
         """A number is whole and within its bounds."""

@@ -80,7 +80,8 @@ class RelaySettings:
     transit_rate: Bytes | None = setting(
         kinds.OPTIONAL_SIZE,
         "How many bytes a second the relay may move, all pairs together. What is slowed is no longer "
-        "read, and waits in the sender.",
+        "read, and waits in the sender. A rate that is changed holds from the next pair on, then also for "
+        "older pairs that had one.",
         default=None,
         effect=Effect.NEW_CONNECTIONS,
     )
@@ -98,14 +99,14 @@ class RelaySettings:
     )
     # None, for both: few operators pay for traffic.
     transit_month_limit: Bytes | None = setting(
-        kinds.OPTIONAL_SIZE,
+        kinds.OPTIONAL_TRAFFIC,
         "How many bytes the relay may move in a calendar month (UTC). Beyond it new connections are refused "
-        "until the next month. After a restart the server counts what the usage records of this month "
-        "have.",
+        "until the next month. After a restart the server counts only connections that began this month: "
+        "what their usage records have, and what those that go on have moved.",
         default=None,
     )
     transit_month_limit_per_address: Bytes | None = setting(
-        kinds.OPTIONAL_SIZE,
+        kinds.OPTIONAL_TRAFFIC,
         "How many bytes the clients of one address may send through the relay in a calendar month (UTC). "
         "Addresses are never written down, so a restart begins anew.",
         default=None,
@@ -122,14 +123,14 @@ class RelaySettings:
     )
     # 120 + 5 × 30 = 270 seconds: a peer that vanished is detected within five minutes.
     transit_keepalive_idle: Seconds = setting(
-        kinds.WHOLE_DURATION,
-        "TCP keepalive: how long a connection is idle before the first probe.",
+        kinds.KEEPALIVE,
+        "TCP keepalive: how long a connection is idle before the first probe, at most 32767s.",
         default=Seconds(2 * _MINUTE),
         effect=Effect.NEW_CONNECTIONS,
     )
     transit_keepalive_interval: Seconds = setting(
-        kinds.WHOLE_DURATION,
-        "TCP keepalive: the time between two probes.",
+        kinds.KEEPALIVE,
+        "TCP keepalive: the time between two probes, at most 32767s.",
         default=Seconds(30),
         effect=Effect.NEW_CONNECTIONS,
     )

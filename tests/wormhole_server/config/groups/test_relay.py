@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_server.config.groups.relay import RelaySettings, TransitLink
 from wormhole_server.config.groups.storage import StorageSettings
+from wormhole_server.config.settings import BY_NAME
 
 
 class RelaySettingsTests(SynchronousTestCase):
@@ -19,6 +22,26 @@ class RelaySettingsTests(SynchronousTestCase):
         probes = settings.transit_keepalive_count * settings.transit_keepalive_interval
         self.assertLess(settings.transit_keepalive_idle + probes, 5 * 60)
         self.assertGreater(settings.transit_keepalive_count, 1)
+
+    def test_longest_keepalive(self) -> None:
+        """The longest times that are accepted are the longest that the kernel takes."""
+        for name, option in (
+            ("transit-keepalive-idle", socket.TCP_KEEPIDLE),
+            ("transit-keepalive-interval", socket.TCP_KEEPINTVL),
+        ):
+            longest = int(BY_NAME[name].kind.parse("32767s"))
+            with socket.socket() as handle:
+                handle.setsockopt(socket.IPPROTO_TCP, option, longest)
+                with self.assertRaises(OSError):
+                    handle.setsockopt(socket.IPPROTO_TCP, option, longest + 1)
+            with self.assertRaisesRegex(ValueError, "longer than the 32767 seconds"):
+                BY_NAME[name].kind.parse("32768s")
+
+    def test_month(self) -> None:
+        """A month's traffic may be as much as providers sell."""
+        for name in ("transit-month-limit", "transit-month-limit-per-address"):
+            kind = BY_NAME[name].kind
+            self.assertEqual(kind.show(kind.parse("20TiB")), "20TiB")
 
     def test_timeouts(self) -> None:
         """The handshake has the shortest timeout, an idle pair the longest."""
