@@ -12,5 +12,5 @@ The transit relay: two connections that bring the same token become one stream.
     connection, pair, relay       the above, tied to a clock
     tcp, websocket                the transports of peers, as Twisted and `wormhole_websocket` have them
 
-Imports Twisted, `wormhole_twisted` and `wormhole_websocket`; none of the other packages.
+Imports `wormhole_limits`, `wormhole_twisted` and `wormhole_websocket`; none of the other packages.
 """

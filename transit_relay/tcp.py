@@ -119,8 +119,7 @@ class TransitProtocol(Protocol):
     def resume(self) -> None:
         """See `RelayTransport.resume`."""
         self.paused = False
-        if not self._peer_ended:
-            self.transport.resumeProducing()
+        self.transport.resumeProducing()
 
     def attach(self, producer: IPushProducer) -> None:
         """See `RelayTransport.attach`."""

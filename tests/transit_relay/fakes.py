@@ -1,7 +1,8 @@
 """Fakes for the relay's tests: transports in memory, an observer that keeps everything, limits."""
 
+import socket
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import attrs
 from twisted.internet.address import IPv4Address
@@ -15,7 +16,8 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.tcp import Connection as TcpConnection
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -129,6 +131,16 @@ class FakeObserver(RelayObserver):
     def moods(self) -> list[RelayMood]:
         """In the order in which the connections ended."""
         return [record.mood for record in self.records]
+
+
+def connect_twisted(case: SynchronousTestCase, protocol: IProtocol) -> Any:
+    """Twisted's own transport, with a socket that nothing arrives at, after it was given to `protocol`."""
+    handle = socket.socket()
+    case.addCleanup(handle.close)
+    transport: Any = TcpConnection(handle, cast("Any", protocol), cast("Any", MemoryReactorClock()))
+    transport.connected = True
+    protocol.makeConnection(transport)
+    return transport
 
 
 class FakeRelayTransport:

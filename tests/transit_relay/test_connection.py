@@ -165,6 +165,15 @@ class ClosingTests(ConnectionCase):
         self.clock.advance(0.1)
         self.assertTrue(transport.aborted)
 
+    def test_sends_on_and_is_flushed(self) -> None:
+        """A peer that is no longer read has no time to close its direction once it has everything."""
+        transport, connection = self.closed_pair()
+        connection.receive(bytes(MIB + 1))
+        connection.flushed()
+        transport.delivered = True
+        self.clock.advance(0.1)
+        self.assertTrue(transport.aborted)
+
     def test_sends_on_and_vanishes(self) -> None:
         """The end of a peer that is no longer read is noticed."""
         transport, connection = self.closed_pair()

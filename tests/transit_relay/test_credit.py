@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -66,6 +66,8 @@ class GrantReaderTests(SynchronousTestCase):
             self.assertEqual(read(GrantReader(), text, cuts), expected, text)
 
     @given(st.lists(st.integers(0, 1 << 54)), st.lists(st.integers(0, 16)))
+    @example([MOST_GRANTED, 1], [])
+    @example([MOST_GRANTED - 1, 1, 0, 1], [])
     def test_total(self, numbers: list[int], cuts: list[int]) -> None:
         """Grants add up, to 2**53 and no further, in any pieces."""
         reader, total = GrantReader(), 0

@@ -6,11 +6,18 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.transit_relay.fakes import FakeObserver, FakeTransport, handshake, make_relay
+from tests.transit_relay.fakes import (
+    FakeObserver,
+    FakeTransport,
+    connect_twisted,
+    handshake,
+    make_relay,
+)
 from transit_relay.observer import RelayMood
 from transit_relay.relay import ConnectionCounts
 from transit_relay.tcp import TransitFactory, TransitProtocol
 from wormhole_limits.ip_addresses import block_of
+from wormhole_twisted.internals import MOST_READ_BYTES, read_at_most
 
 
 class TcpCase(SynchronousTestCase):
@@ -110,6 +117,16 @@ class FlowTests(TcpCase):
         self.assertFalse(second.reading)
         first.drain()
         self.assertTrue(second.reading)
+
+    def test_read_size(self) -> None:
+        """One that was read little at a time is read as much as any once it has a buddy."""
+        protocol = self.factory.buildProtocol(None)
+        transport = connect_twisted(self, protocol)
+        read_at_most(transport, 512)
+        protocol.dataReceived(handshake(0))
+        self.assertEqual(transport.bufferSize, 512)
+        self.connect(handshake(1))
+        self.assertEqual(transport.bufferSize, MOST_READ_BYTES)
 
 
 class ClosingTests(TcpCase):

@@ -17,6 +17,7 @@ from tests.transit_relay.fakes import (
     TOKEN,
     FakeObserver,
     FakeTransport,
+    connect_twisted,
     handshake,
     make_relay,
 )
@@ -36,12 +37,13 @@ from tests.transit_relay.frames import (
     parse,
 )
 from transit_relay import websocket
-from transit_relay.credit import SUBPROTOCOL
+from transit_relay.credit import SUBPROTOCOL, Credit
 from transit_relay.observer import ConnectionKind, RelayMood
 from transit_relay.relay import ConnectionCounts
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_limits.ip_addresses import block_of
+from wormhole_twisted.internals import MOST_READ_BYTES, ReadHook, is_aborting
 
 HANDSHAKE: Final = frame(handshake(0))
 NORMAL, GOING_AWAY, PROTOCOL, UNSUPPORTED, POLICY, INTERNAL = 1000, 1001, 1002, 1003, 1008, 1011
@@ -381,6 +383,14 @@ class FlowTests(WebSocketCase):
         tcp.drain()
         self.assertTrue(websocket.reading)
 
+    def test_read_size(self) -> None:
+        """One without a buddy is read little at a time; with a buddy, as much as any."""
+        transport = connect_twisted(self, self.factory.buildProtocol(None))
+        transport.protocol.dataReceived(REQUEST + HANDSHAKE)
+        self.assertEqual(transport.bufferSize, 512)
+        self.connect_tcp(handshake(1))
+        self.assertEqual(transport.bufferSize, MOST_READ_BYTES)
+
     def test_behind_http(self) -> None:
         """A producer that twisted.web has left on the transport gives way."""
         transport = FakeTransport(self.clock)
@@ -522,6 +532,18 @@ class PingTests(WebSocketCase):
         self.assertTrue(websocket.reading)
         self.wait(websocket, 5)
         self.assertFalse(websocket.connected)
+
+    def test_held(self) -> None:
+        """One whose turn to be read has not come is not silent: it is not heard."""
+        transport = connect_twisted(self, self.factory.buildProtocol(None))
+        hook = ReadHook(transport)
+        transport.protocol.dataReceived(REQUEST + HANDSHAKE)
+        hook.hold()
+        self.clock.pump([60.0] * 10)
+        self.assertFalse(is_aborting(transport))
+        hook.resume_reading()
+        self.clock.pump([60.0] * 5)
+        self.assertTrue(is_aborting(transport))
 
     def test_pings_while_waiting(self) -> None:
         """A peer that pings and does not read is answered up to a bound, and the newest once it has read."""
@@ -797,6 +819,16 @@ class CreditTests(WebSocketCase):
         """What the relay itself says needs no credit."""
         peer = self.connect_credited(frame(b"hello"))
         self.assertEqual(self.received(peer)[0], (BINARY, b"bad handshake\n"))
+
+    def test_not_delivered(self) -> None:
+        """What is held for a peer that has not granted it is not delivered."""
+        transport = connect_twisted(self, self.factory.buildProtocol(None))
+        websocket = transport.protocol
+        self.assertTrue(websocket.has_delivered())
+        websocket.credit = Credit(websocket.write)
+        self.assertTrue(websocket.has_delivered())
+        websocket.credit.send(b"x")
+        self.assertFalse(websocket.has_delivered())
 
     def test_close(self) -> None:
         """A peer without credit can leave."""

@@ -7,6 +7,6 @@ The links: how bytes get from one buddy to the other.
     mover, pipe               what bytes go through: this process's memory, the kernel's pipe
     resources                 what all pairs share: the pipe, the memory, the reactor's time
 
-Imports `link`, `transport`, `descriptor` and `observer` of `transit_relay`, and nothing that imports this
-package.
+Imports `link`, `transport`, `descriptor`, `credit` and `observer` of `transit_relay`, and nothing that
+imports this package.
 """

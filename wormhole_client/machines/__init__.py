@@ -6,6 +6,6 @@ Receive, Send. Each is a typed Automat machine: a `Protocol` of inputs, and a co
 with what the transitions work on. States of the machines that talk to the server come in pairs, offline
 and online; what the server has not answered is sent again after a reconnect.
 
-Imports `network.link` (the interfaces of a link), `keys`, `codes`, `code_input`, `delegate`, `eventual`
-and `errors`.
+Imports `network.link` (the interfaces of a link), `keys`, `codes`, `code_input`, `delegate`, `eventual`,
+`stamps` and `errors`.
 """
