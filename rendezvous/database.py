@@ -132,6 +132,7 @@ def open_runners(
         # Makes SQLite open its log and the index of that.
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
         find_lost = _watch_files(engine.url.database)
+        _refuse_lost(engine, find_lost)
         spare = SpareFile(f"{engine.url.database}-spare")
         spare.create()
         return [
@@ -170,6 +171,22 @@ def _watch_files(file: str | None) -> Callable[[], str | None]:
         return None
 
     return find_lost
+
+
+def _refuse_lost(engine: Engine, find_lost: Callable[[], str | None]) -> None:
+    """
+    Open no more connections to a SQLite file that is not where it was.
+
+    SQLite would create another one there, take over the log of the first, and delete it when it closes.
+    """
+
+    def refuse(*_: object) -> None:
+        if (lost := find_lost()) is not None:
+            raise sqlite3.OperationalError(f"the file {lost} has been moved or deleted")
+
+    # The file exists by now.
+    event.remove(engine, "do_connect", _create_private)
+    event.listen(engine, "do_connect", refuse)
 
 
 def database_clock(engine: Engine) -> DatabaseTime | None:

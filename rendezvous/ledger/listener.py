@@ -104,7 +104,6 @@ class AnnouncementListener:
         self._woken.close()
 
     def _listen(self, connection: psycopg.Connection) -> None:
-        connection.rollback()
         connection.autocommit = True
         _probe(connection)
         # For announcements that arrive together with the result of a statement.

@@ -105,6 +105,7 @@ class SqliteRunner:
         # The disk is full, and the spare file has been given up.
         self._full = False
         self._logged = False
+        self._checkpoint_failed = False
 
     def run(self, jobs: Sequence[Job], done: Callable[[], object]) -> None:
         """See `Runner.run`."""
@@ -182,8 +183,19 @@ class SqliteRunner:
         self._worker.run(save, self._commit_failed)
 
     def _checkpoint(self) -> None:
-        """Write what is only in the log into the database file; both are open, wherever they are."""
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        """
+        Write what is only in the log into the database file; both are open, wherever they are.
+
+        Where that fails, the log keeps it: what has been committed stays so.
+        """
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            if not self._checkpoint_failed:
+                _log.warn("The database's log cannot be written back: {error}", error=error)
+            self._checkpoint_failed = True
+        else:
+            self._checkpoint_failed = False
 
     def _commit_failed(self, error: Exception) -> None:
         if self._failed(error):

@@ -66,6 +66,8 @@ def test_moved_away(tmp_path: Path) -> None:
         session.send("open", mailbox="box")
         session.ask("add", "message", phase="first", body="00")
         path.rename(aside)
+        # Reads the usage records on a connection of its own.
+        server.get("/status.json")
         for _ in range(2):
             refused(session, "add", phase="0", body="ff")
         path.touch()

@@ -167,7 +167,6 @@ class DatabaseWriter:
 
     def _interrupted(self, failure: Failure) -> None:
         """Go on with the records that wait, for which a shutdown may wait as well."""
-        self._writing = 0
         _log.failure("Writing usage records of the relay was interrupted, and goes on.", failure)
         self._next(None)
 

@@ -1022,3 +1022,11 @@ class BoundTests(ClientCase):
         self.assertEqual({bound for bound, _ in self.bounds.met}, {Bound.DISK})
         not_ready = self.failureResultOf(self.server.check_database(), DiskFull)
         self.assertIn("nearly full", str(not_ready.value))
+
+    def test_disk_is_looked_at(self) -> None:
+        """The check of the database looks at the disk itself, however lately somebody has."""
+        free = [1000]
+        self.server.shares.disk = DiskReserve(lambda: DiskSpace(1000, free[0]), 100)
+        self.assertTrue(self.server.shares.disk.has_room(self.clock.seconds()))
+        free[0] = 100
+        self.failureResultOf(self.server.check_database(), DiskFull)

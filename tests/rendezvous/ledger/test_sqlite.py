@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.database import open_engine
-from rendezvous.errors import ErrorKind, LedgerUnavailable, OutcomeUnknown, Refusal
+from rendezvous.errors import DiskFull, ErrorKind, LedgerUnavailable, OutcomeUnknown, Refusal
 from rendezvous.ledger import sqlite as ledger_sqlite
 from rendezvous.ledger.ledger import Ledger
 from rendezvous.ledger.queue import MAX_BATCH
+from rendezvous.ledger.spare_file import SpareFile
 from rendezvous.ledger.statements import prepare, prepare_value
 from rendezvous.ledger.transaction import Transaction
 from tests.databases import sqlite_url
@@ -49,6 +51,14 @@ def read(tx: Transaction) -> list[int]:
     return tx.all(_READ)
 
 
+def add_next(tx: Transaction) -> int:
+    """Write the number after the largest, and have the log written back; return the number."""
+    number = max(tx.all(_READ), default=0) + 1
+    tx.run(_ADD, the_number=number)
+    tx.checkpoint = True
+    return number
+
+
 def refuse_after(number: int, tx: Transaction) -> None:
     """Write a number and refuse."""
     tx.run(_ADD, the_number=number)
@@ -71,10 +81,13 @@ class SqliteCase(SynchronousTestCase):
         self.reactor = Reactor()
         self.observer = Recorder()
         self.file = Path(directory.name) / "file.db"
-        engine = open_engine(sqlite_url(directory.name, "file.db"))
-        _metadata.create_all(engine)
+        self.engine = open_engine(sqlite_url(directory.name, "file.db"))
+        _metadata.create_all(self.engine)
         self.ledger = Ledger(make_scheduler(self.reactor))
-        self.ledger.open(open_test_runners(self.reactor, engine, self.observer))
+        (runner,) = open_test_runners(self.reactor, self.engine, self.observer)
+        assert isinstance(runner, ledger_sqlite.SqliteRunner)
+        self.runner = runner
+        self.ledger.open([runner])
         self.addCleanup(self.close)
         self.outside = sqlite3.connect(self.file, isolation_level=None, timeout=0)
         self.addCleanup(self.outside.close)
@@ -96,6 +109,23 @@ class SqliteCase(SynchronousTestCase):
     def seen(self) -> list[int]:
         """The numbers that are durable."""
         return [row[0] for row in self.outside.execute("SELECT number FROM numbers ORDER BY 1")]
+
+    def break_checkpoint(self) -> None:
+        """From now on the log cannot be written back into the file."""
+        connection = self.runner._connection
+
+        class Broken:
+            """The connection, with a checkpoint that fails."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(connection, name)
+
+            def execute(self, sql: str) -> sqlite3.Cursor:
+                if "wal_checkpoint" in sql:
+                    raise sqlite3.OperationalError("disk I/O error")
+                return connection.execute(sql)
+
+        self.patch(self.runner, "_connection", Broken())
 
 
 class SqliteRunnerTests(SqliteCase):
@@ -166,6 +196,25 @@ class SqliteRunnerTests(SqliteCase):
         """What an operation puts off is committed with its batch."""
         self.result(self.submit(lambda tx: tx.later(_ADD, the_number=7)))
         self.assertEqual(self.seen(), [7])
+
+    def test_written_back(self) -> None:
+        """An operation can have the log written back into the file, behind its commit."""
+        for operation, in_the_file in ((add(1), []), (add_next, [(1,), (2,)])):
+            self.result(self.submit(operation))
+            alone = self.file.with_name("alone.db")
+            alone.write_bytes(self.file.read_bytes())
+            with closing(sqlite3.connect(alone)) as connection:
+                found = connection.execute("SELECT * FROM numbers").fetchall()
+            self.assertEqual(found, in_the_file)
+
+    def test_not_written_back(self) -> None:
+        """A batch that is committed is not run again where the log cannot be written back; logged once."""
+        self.break_checkpoint()
+        with capturedLogs() as events:
+            self.assertEqual([self.result(self.submit(add_next)) for _ in range(3)], [1, 2, 3])
+        self.assertEqual(self.seen(), [1, 2, 3])
+        (line,) = [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
+        self.assertIn("cannot be written back: disk I/O error", line or "")
 
     def test_measured(self) -> None:
         """The observer is told how long a commit took; without one it took no time."""
@@ -253,11 +302,33 @@ class LostFileTests(SqliteCase):
     def test_lost_during_the_commit(self) -> None:
         """A commit into a log that is gone afterwards is not reported as done."""
         told = self.submit(add(2))
-        (runner,) = (lane._runner for lane in self.ledger._lanes)
         found = iter([None, "file.db-wal"])
-        self.patch(runner, "_find_lost", lambda: next(found))
+        self.patch(self.runner, "_find_lost", lambda: next(found))
         with self.assertRaises(OutcomeUnknown):
             self.result(told)
+
+    def test_lost_during_a_commit_that_cannot_be_written_back(self) -> None:
+        """The same holds where the log cannot be written back; the operation is not run again."""
+        self.break_checkpoint()
+        found = iter([None, "file.db-wal", None])
+        self.patch(self.runner, "_find_lost", lambda: next(found))
+        with self.assertRaises(OutcomeUnknown):
+            self.result(self.submit(add_next))
+        self.assertEqual(self.seen(), [1, 2])
+
+    def test_no_connection_to_another_file(self) -> None:
+        """A new connection does not take over the log of a file that has been moved."""
+        log = self.file.with_name("file.db-wal")
+        self.file.rename(self.away)
+        for exists in (False, True):
+            with self.assertRaisesRegex(OperationalError, "moved or deleted"):
+                self.engine.connect()
+            self.assertEqual(self.file.exists(), exists)
+            self.assertGreater(log.stat().st_size, 0)
+            self.file.touch()
+        self.away.rename(self.file)
+        with self.engine.connect() as connection:
+            self.assertEqual(connection.exec_driver_sql("SELECT * FROM numbers").scalar(), 1)
 
     def test_deleted(self) -> None:
         """Nothing is written to a file that has been deleted."""
@@ -425,6 +496,24 @@ class FullDiskTests(SqliteCase):
         self.free()
         self.result(self.submit(large))
         self.assertEqual(self.outside.execute("SELECT count(*) FROM large").fetchone(), (1,))
+
+    def test_full_until_there_is_room(self) -> None:
+        """What stores messages is refused until the spare file could be created again."""
+        blob = prepare(sa.text("CREATE TABLE large AS SELECT randomblob(100000) AS body"))
+        self.patch(SpareFile, "create", lambda _: False)
+        self.fill()
+        with self.assertRaises(DiskFull):
+            self.result(self.submit(lambda tx: tx.run(blob)))
+        self.free()
+        with self.assertRaises(DiskFull):
+            self.result(self.ledger.submit(add(1), size=1))
+        self.result(self.submit(add(2)))
+        with self.assertRaises(DiskFull):
+            self.result(self.ledger.submit(add(3), size=1))
+        self.patch(SpareFile, "create", lambda _: True)
+        self.result(self.submit(add(4)))
+        self.result(self.ledger.submit(add(5), size=1))
+        self.assertEqual(self.seen(), [2, 4, 5])
 
     def test_said_once(self) -> None:
         """However much is not taken, and is read meanwhile: one line about it, one when it is over."""
