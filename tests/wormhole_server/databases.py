@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,16 @@ def fill(url: URL, revision: str = "head") -> None:
             )
         connection.commit()
     engine.dispose()
+
+
+def damage(path: Path) -> None:
+    """Damage a file that `fill` has made within a message: all rows can be counted, but not be read."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE messages SET body = ? WHERE number = 1", ["f" * 20_000])
+    content = path.read_bytes()
+    # A page that holds nothing else begins with the number of the next one.
+    start = content.index(b"f" * 4092)
+    path.write_bytes(content[: start - 4] + b"\xff" * 4 + content[start:])
 
 
 def rows(url: URL) -> dict[str, list[tuple[object, ...]]]:

@@ -53,6 +53,13 @@ def _text(raw: object) -> str | None:
     return raw or None
 
 
+def _name(raw: object) -> str:
+    name = _text(raw)
+    if name is None or not name.strip():
+        raise ValueError(f"{quoted(raw)} is not a name; write one")
+    return name
+
+
 def _path(raw: object) -> str:
     if not isinstance(raw, str) or not raw or "\0" in raw:
         raise ValueError(f"{quoted(raw)} is not a file name; write a path")
@@ -237,6 +244,7 @@ def _show_disk_reserve(value: durations.Bytes | Automatic) -> str:
 
 
 TEXT = ValueKind("TEXT", _text)
+NAME = ValueKind("TEXT", _name)
 FILE = ValueKind("FILE", _path)
 OPTIONAL_FILE = ValueKind("FILE|none", _path, none=True)
 OPTIONAL_SOCKET = ValueKind("SOCKET|none", _socket_path, none=True)

@@ -64,6 +64,20 @@ def open_current_engine(url: URL) -> Iterator[Engine]:
         yield engine
 
 
+def check_undamaged(connection: Connection) -> None:
+    """
+    Read a whole SQLite file, through a connection from here.
+
+    :raises StartError: the file is damaged.
+    """
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if found != "ok":
+        raise StartError(
+            f"database: {masked(connection.engine.url)} is damaged: {found.splitlines()[-1]}; stop the "
+            "server, move the file away and restore a backup"
+        )
+
+
 @contextmanager
 def write_transaction(engine: Engine) -> Iterator[Connection]:
     """

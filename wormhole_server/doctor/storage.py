@@ -15,9 +15,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from rendezvous.sharing.disk import automatic_reserve
 from wormhole_server.config.database_url import masked
 from wormhole_server.config.durations import Bytes, format_size
-from wormhole_server.database.access import open_snapshot
+from wormhole_server.database.access import check_undamaged, open_snapshot
 from wormhole_server.database.backups.rows import describe_counts
 from wormhole_server.database.revisions import newest_revision
 from wormhole_server.database.sessions import check_sessions
@@ -51,11 +52,13 @@ def check_storage(target: Target) -> Iterator[Finding]:
     sqlite = url.get_backend_name() == "sqlite"
     path = Path(url.database or "").absolute()
     if sqlite and not path.exists():
-        yield from _check_missing(path)
+        yield from _check_missing(path, target.settings.disk_reserve_bytes)
         return
     try:
         with open_snapshot(url) as (connection, revision):
             yield _judge_schema(revision)
+            if sqlite:
+                check_undamaged(connection)
             counts = {name: _count(connection, name) for name in (*_TABLES, "relay_usage")}
             yield ok("database", f"{masked(url)} answers: {describe_counts(counts)}")
             if not sqlite:
@@ -66,7 +69,7 @@ def check_storage(target: Target) -> Iterator[Finding]:
         problem, _, fix = text.rpartition("; ")
         yield failure("database", problem or text, fix)
     if sqlite:
-        yield from _check_file(path)
+        yield from _check_file(path, target.settings.disk_reserve_bytes)
 
 
 def _count(connection: Connection, table: str) -> int:
@@ -87,7 +90,7 @@ def _judge_schema(revision: str) -> Finding:
     )
 
 
-def _check_missing(path: Path) -> Iterator[Finding]:
+def _check_missing(path: Path, reserve: int | None) -> Iterator[Finding]:
     if not path.parent.is_dir():
         yield failure(
             "database", f"the directory {path.parent} does not exist", f"mkdir -p {path.parent}"
@@ -104,11 +107,11 @@ def _check_missing(path: Path) -> Iterator[Finding]:
             f"{path} does not exist yet",
             "start the server, which creates it, or give the --database or --config of the server",
         )
-        yield _judge_disk(path)
+        yield _judge_disk(path, reserve)
 
 
-def _check_file(path: Path) -> Iterator[Finding]:
-    yield _judge_disk(path)
+def _check_file(path: Path, reserve: int | None) -> Iterator[Finding]:
+    yield _judge_disk(path, reserve)
     log = Path(f"{path}-wal")
     size = log.stat().st_size if log.exists() else 0
     if size > _LARGE_LOG:
@@ -129,14 +132,22 @@ def _check_file(path: Path) -> Iterator[Finding]:
         )
 
 
-def _judge_disk(path: Path) -> Finding:
-    free = shutil.disk_usage(path.parent).free
-    text = f"{free // _MIB:,} MiB are free for {path.name} in {path.parent}"
-    if free < _LITTLE_DISK:
+def _judge_disk(path: Path, reserve: int | None) -> Finding:
+    """:param reserve: see `BoundSettings.disk_reserve_bytes`."""
+    disk = shutil.disk_usage(path.parent)
+    if reserve is None:
+        reserve = automatic_reserve(disk.total)
+    text = (
+        f"{disk.free // _MIB:,} MiB are free for {path.name} in {path.parent}; disk-reserve is "
+        f"{reserve // _MIB:,} MiB"
+    )
+    if disk.free <= max(reserve, _LITTLE_DISK):
         return failure(
-            "disk", text, "free some space: on a full disk the server refuses every command"
+            "disk",
+            text,
+            "free some space: without it the server refuses new exchanges and messages",
         )
-    if free < _ENOUGH_DISK:
+    if disk.free < max(2 * reserve, _ENOUGH_DISK):
         return warning("disk", text, "free some space, or lower usage-retention")
     return ok("disk", text)
 

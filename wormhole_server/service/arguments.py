@@ -19,10 +19,8 @@ from rendezvous.welcome import Welcome
 from transit_relay.session import RelayLimits
 from wormhole_limits.buckets import Rate
 from wormhole_limits.memory import MemoryLimits
-from wormhole_server.config.durations import Bytes
 from wormhole_server.config.groups.relay import TransitUsers
 from wormhole_server.config.groups.rendezvous import PermissionMode
-from wormhole_server.config.kinds import Automatic
 from wormhole_server.config.settings import Settings
 from wormhole_server.web.pages.assets import read_assets
 from wormhole_server.web.pages.client_page import WebClient
@@ -79,7 +77,7 @@ def rendezvous_arguments(settings: Settings) -> RendezvousArguments:
             ),
             listeners=settings.mailbox_listener_limit,
             guesses=settings.address_guess_limit,
-            disk_reserve=_disk_reserve(settings.disk_reserve),
+            disk_reserve=settings.disk_reserve_bytes,
         ),
         "lifetimes": Lifetimes(
             nameplate_seconds=settings.nameplate_expiry,
@@ -100,12 +98,6 @@ def rendezvous_arguments(settings: Settings) -> RendezvousArguments:
 def _rate(a_minute: int | None) -> Rate | None:
     """A minute's worth may come at once."""
     return None if a_minute is None else Rate(a_minute / 60, a_minute)
-
-
-def _disk_reserve(reserve: Bytes | Automatic | None) -> int | None:
-    if reserve is None:
-        return 0
-    return None if isinstance(reserve, Automatic) else reserve
 
 
 def websocket_arguments(settings: Settings) -> WebSocketArguments:

@@ -31,6 +31,14 @@ class KindTests(SynchronousTestCase):
             {5: "5 is not a string", "\udcff": "not valid UTF-8"},
         )
 
+    def test_name(self) -> None:
+        """A name is a text that is not empty."""
+        self.check(
+            kinds.NAME,
+            {"grüezi": "grüezi"},
+            {"": "is not a name", " ": "is not a name", 5: "string"},
+        )
+
     def test_file(self) -> None:
         """A file has a name that the system accepts."""
         self.check(

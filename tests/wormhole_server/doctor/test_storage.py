@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rendezvous.database import open_engine
-from tests.wormhole_server.databases import DESCRIBED_ROWS, DatabaseCase, fill, rows
+from tests.wormhole_server.databases import DESCRIBED_ROWS, DatabaseCase, damage, fill, rows
 from tests.wormhole_server.doctor.targets import levels, make_target
 from wormhole_server.doctor import storage
 from wormhole_server.doctor.finding import Finding, Level
@@ -28,9 +28,9 @@ class SqliteTests(DatabaseCase):
         fill(self.sqlite())
         self.path = self.directory / "server.db"
 
-    def found(self) -> list[Finding]:
+    def found(self, *flags: str) -> list[Finding]:
         """The findings of the check."""
-        return list(check_storage(make_target(f"--database={self.sqlite()}")))
+        return list(check_storage(make_target(f"--database={self.sqlite()}", *flags)))
 
     def test_no_problem(self) -> None:
         """A database without a problem passes, and is not changed."""
@@ -61,10 +61,29 @@ class SqliteTests(DatabaseCase):
         self.assertEqual(levels(self.found())["database"], Level.FAILURE)
 
     def test_disk(self) -> None:
-        """Little free space is a warning, very little a failure."""
-        for free, level in ((50 << 20, Level.FAILURE), (500 << 20, Level.WARNING)):
-            self.patch(shutil, "disk_usage", lambda _, free=free: _Usage(1 << 40, 0, free))
-            self.assertEqual(levels(self.found())["disk"], level)
+        """Less free space than the server keeps is a failure, hardly more is a warning."""
+        for flag, total, free, level in (
+            ("auto", 100 << 30, 5 << 30, Level.FAILURE),
+            ("auto", 100 << 30, 6 << 30, Level.WARNING),
+            ("auto", 100 << 30, 10 << 30, Level.OK),
+            ("2GiB", 100 << 30, 2 << 30, Level.FAILURE),
+            ("2GiB", 100 << 30, 3 << 30, Level.WARNING),
+            ("none", 1 << 40, 50 << 20, Level.FAILURE),
+            ("none", 1 << 40, 500 << 20, Level.WARNING),
+            ("none", 1 << 40, 1 << 30, Level.OK),
+        ):
+            usage = _Usage(total, total - free, free)
+            self.patch(shutil, "disk_usage", lambda _, usage=usage: usage)
+            found = self.found(f"--disk-reserve={flag}")
+            self.assertEqual(levels(found)["disk"], level, (flag, free))
+
+    def test_damaged(self) -> None:
+        """A damaged file is a failure, although all rows can be counted."""
+        damage(self.path)
+        [found] = [each for each in self.found() if each.check == "database"]
+        self.assertEqual(found.level, Level.FAILURE)
+        self.assertIn("is damaged", found.text)
+        self.assertIn("restore a backup", found.fix)
 
     def test_log(self) -> None:
         """A large write-ahead log is a warning."""

@@ -81,3 +81,10 @@ class BoundSettings:
         default=Automatic.AUTO,
         effect=Effect.AT_ONCE,
     )
+
+    @property
+    def disk_reserve_bytes(self) -> int | None:
+        """Return `disk_reserve` in bytes: None for the automatic one, 0 for none."""
+        if self.disk_reserve is None:
+            return 0
+        return None if isinstance(self.disk_reserve, Automatic) else self.disk_reserve

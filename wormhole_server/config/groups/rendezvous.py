@@ -62,7 +62,7 @@ class ClientSettings:
         default=True,
     )
     site_name: str = setting(
-        kinds.TEXT,
+        kinds.NAME,
         "The name of this server on the web client's page.",
         default="Magic Wormhole",
     )

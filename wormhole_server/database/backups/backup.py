@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from rendezvous.database import open_engine
-from wormhole_server.database.access import open_snapshot
+from wormhole_server.database.access import check_undamaged, open_snapshot
 from wormhole_server.database.backups import rows
 from wormhole_server.database.backups.check import check_backup
 from wormhole_server.database.revisions import upgrade
@@ -41,16 +40,17 @@ def back_up(url: URL, path: Path) -> Mapping[str, int]:
 
 
 def _copy_sqlite(connection: Connection, path: Path) -> None:
-    database = connection.engine.url.database or ""
     # The statement reads a snapshot of its own, and leaves out what was deleted.
-    with closing(sqlite3.connect(database, isolation_level=None)) as source:
-        try:
-            source.execute("VACUUM INTO ?", (str(path),))
-        except sqlite3.Error as error:
-            raise StartError(
-                f"{path}: cannot be written ({error}); a backup needs as much free disk space as the "
-                "rows of the database take"
-            ) from error
+    connection.rollback()
+    try:
+        connection.exec_driver_sql("VACUUM INTO ?", (str(path),))
+    except DatabaseError as error:
+        # SQLite does not say which file an error is about, and may report damage as a full disk.
+        check_undamaged(connection)
+        raise StartError(
+            f"{path.parent}: the backup cannot be written there ({error.orig}); it needs as much free disk "
+            "space as the rows of the database take"
+        ) from error
 
 
 def _copy_postgres(connection: Connection, revision: str, path: Path) -> None:
@@ -68,6 +68,6 @@ def _copy_postgres(connection: Connection, revision: str, path: Path) -> None:
         cause = getattr(error, "orig", None) or error
         if not isinstance(cause, sqlite3.Error):
             raise
-        raise StartError(f"{path}: cannot be written ({cause})") from error
+        raise StartError(f"{path.parent}: the backup cannot be written there ({cause})") from error
     finally:
         engine.dispose()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from wormhole_server.config.groups.rendezvous import ClientSettings, RendezvousSettings
+from wormhole_server.config.sources import Flags, load
+from wormhole_server.errors import ConfigurationError
 
 
 class ClientSettingsTests(SynchronousTestCase):
@@ -16,6 +18,11 @@ class ClientSettingsTests(SynchronousTestCase):
         )
         self.assertFalse(settings.disallow_list)
         self.assertTrue(settings.status_page)
+
+    def test_site_name(self) -> None:
+        """The page has a name."""
+        with self.assertRaisesRegex(ConfigurationError, "site-name: .* is not a name"):
+            load(Flags({"site-name": [""]}), {})
 
 
 class RendezvousSettingsTests(SynchronousTestCase):

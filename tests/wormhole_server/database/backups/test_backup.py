@@ -6,7 +6,7 @@ import pytest
 
 from rendezvous.database import open_engine
 from tests.wormhole_server.database.backups.support import BackupCase
-from tests.wormhole_server.databases import fill, rows
+from tests.wormhole_server.databases import damage, fill, rows
 from wormhole_server.database.backups.backup import back_up
 from wormhole_server.errors import StartError
 
@@ -33,10 +33,18 @@ class BackupTests(BackupCase):
             self.assertNotIn(b"00ff", path.read_bytes())
 
     def test_cannot_be_written(self) -> None:
-        """A file that cannot be written is named."""
+        """A directory that cannot be written to is named."""
         for source in (self.sqlite(), self.postgres()):
             fill(source)
             path = self.directory / "missing" / "backup"
             with self.assertRaises(StartError) as caught:
                 back_up(source, path)
-            self.assertIn(f"{path}: cannot be written", str(caught.exception))
+            self.assertIn(f"{path.parent}: the backup cannot be written", str(caught.exception))
+
+    def test_damaged(self) -> None:
+        """A damaged database is named, and not the file that was to be written."""
+        fill(self.sqlite())
+        damage(self.directory / "server.db")
+        path = self.directory / "backup"
+        with self.assertRaisesRegex(StartError, "server.db is damaged: .*; .* restore a backup"):
+            back_up(self.sqlite(), path)
