@@ -9,6 +9,7 @@ has steps; each step serves one slot. A slot takes no more than its share, howev
 from __future__ import annotations
 
 from contextlib import suppress
+from math import ceil
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -50,8 +51,8 @@ class Heartbeat(RepeatingTimer):
 
     :param clock: runs the timer.
     :param interval_seconds: each connection is pinged once in this time; 0 turns pings off.
-    :param timeout_seconds: a connection is dropped that has been silent for this long after a ping, in whole
-        rounds.
+    :param timeout_seconds: a connection is dropped that has been silent for this long after a ping,
+        rounded up to whole intervals.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Heartbeat(RepeatingTimer):
     def _step(self) -> None:
         self._current = (self._current + 1) % _STEPS
         interval_seconds, timeout_seconds = self._pace
-        rounds = max(1, round(timeout_seconds / interval_seconds))
+        rounds = ceil(timeout_seconds / interval_seconds)
         for connection in tuple(self._slots[self._current]):
             try:
                 self._serve(connection, rounds)

@@ -45,7 +45,7 @@ _log = Logger()
 # Rows that are known to be bad, so that each is logged once; beyond this some may be logged again.
 _MAX_KNOWN_BAD = 1000
 _TOUCH_ROWS = 100
-# NTP keeps clocks within milliseconds, and no reasonable lifetime is as short as a minute.
+# NTP keeps clocks within milliseconds. Short lifetimes allow less; see `Lifetimes.tolerance_seconds`.
 _CLOCKS_AGREE_SECONDS = 60.0
 # The instance that holds this key sweeps; the others leave it to that one.
 _KEY = "expiry"
@@ -65,13 +65,27 @@ class Lifetimes:
     How long unused rows are kept, in seconds.
 
     :ivar usage_seconds: None keeps usage records for ever.
-    :ivar interval_seconds: from one sweep to the next.
+    :ivar interval_seconds: from one sweep to the next, at most.
     """
 
     nameplate_seconds: float
     mailbox_seconds: float
     usage_seconds: float | None
     interval_seconds: float
+
+    @property
+    def sweep_seconds(self) -> float:
+        """Return how long it is from one sweep to the next, each of which touches what is in use."""
+        return min(self.interval_seconds, self.tolerance_seconds)
+
+    @property
+    def tolerance_seconds(self) -> float:
+        """
+        Return how old a touch may be, and by how much a clock may be wrong.
+
+        Two instances whose clocks are wrong in opposite directions add up to three of these.
+        """
+        return min(self.nameplate_seconds, self.mailbox_seconds) / 4
 
 
 class Sweeper(RepeatingTimer):
@@ -103,9 +117,7 @@ class Sweeper(RepeatingTimer):
         shares: Shares,
         give_back: GiveBack | None,
     ) -> None:
-        super().__init__(
-            clock, lifetimes.interval_seconds, self._start_sweep, observer.internal_error
-        )
+        super().__init__(clock, lifetimes.sweep_seconds, self._start_sweep, observer.internal_error)
         self._day = day
         self._ledger = ledger
         self._subscriptions = subscriptions
@@ -130,19 +142,19 @@ class Sweeper(RepeatingTimer):
 
     def change(self, lifetimes: Lifetimes, usage: Usage) -> None:
         """Use other lifetimes. What has expired by them goes with the next sweep."""
-        again = lifetimes.interval_seconds != self._lifetimes.interval_seconds
+        again = lifetimes.sweep_seconds != self._lifetimes.sweep_seconds
         self._lifetimes = lifetimes
         self._usage = usage
         if again:
             self._set_due()
-            self.change_interval(lifetimes.interval_seconds)
+            self.change_interval(lifetimes.sweep_seconds)
 
     def _set_due(self) -> None:
-        self._due = self._day() + self._lifetimes.interval_seconds
+        self._due = self._day() + self._lifetimes.sweep_seconds
 
     def _start_sweep(self) -> Deferred[None]:
         # By the time of day, which the timer does not follow.
-        self._was_unavailable |= self._day() - self._due > self._lifetimes.interval_seconds
+        self._was_unavailable |= self._day() - self._due > self._lifetimes.sweep_seconds
         return Deferred.fromCoroutine(self._sweep())
 
     async def _sweep(self) -> None:
@@ -190,7 +202,7 @@ class Sweeper(RepeatingTimer):
         if self._database_time is None:
             return
         ahead = self._day() - await self._submit(self._database_time)
-        if abs(ahead) > _CLOCKS_AGREE_SECONDS:
+        if abs(ahead) > min(_CLOCKS_AGREE_SECONDS, self._lifetimes.tolerance_seconds):
             raise _ClocksDisagree(
                 f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} "
                 "the database's; synchronize both by NTP"

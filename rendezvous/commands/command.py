@@ -63,8 +63,12 @@ class Listener(Protocol):
     def stop_using(self, address: Address) -> None:
         """Keep it alive no longer."""
 
-    def subscribe(self, address: Address, side: str) -> None:
-        """Use a mailbox, and send its messages to the client, old and new, once the first page is there."""
+    def subscribe(self, address: Address, side: str) -> bool:
+        """
+        Use a mailbox, and send its messages to the client, old and new, once the first page is there.
+
+        :return: whether the connection did not use the mailbox before.
+        """
 
     def show_page(self, page: Page) -> None:
         """Send a page of the subscribed mailbox."""

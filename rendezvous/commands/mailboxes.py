@@ -4,6 +4,8 @@ The commands on mailboxes: `open`, `add` and `close`.
 
 from __future__ import annotations
 
+from sys import getsizeof
+
 from msgspec import UNSET
 
 from rendezvous.commands.command import Command, Context, Listener
@@ -18,6 +20,7 @@ from rendezvous.protocol.envelope import (
     Envelope,
     read_body,
     read_text,
+    utf8_length,
     wrong_value,
 )
 from rendezvous.protocol.moods import Mood, Retired, mood_of_client
@@ -25,7 +28,7 @@ from rendezvous.protocol.replies import StoredMessage
 from rendezvous.rules import mailboxes, messages
 from rendezvous.rules.messages import Page
 from rendezvous.rules.sql.messages import Added
-from rendezvous.sharing.accounts import MESSAGE_BYTES
+from rendezvous.sharing.accounts import MESSAGE_BYTES, mailbox_bytes
 from rendezvous.sharing.allowance import ClientAllowance
 from rendezvous.subscriptions import Address
 
@@ -37,7 +40,7 @@ class Open(Command[Page]):
     The connection subscribes before the ledger is asked, so that it misses nothing that is stored meanwhile.
     """
 
-    __slots__ = ("keys", "mailbox", "not_new")
+    __slots__ = ("cost", "first_use", "keys", "mailbox", "not_new")
     kind = CommandKind.OPEN
 
     def read(self, envelope: Envelope) -> None:
@@ -50,30 +53,32 @@ class Open(Command[Page]):
         conversation.advance(self.kind)
         conversation.mailbox = self.mailbox
         self.keys = (mailbox_key(conversation.app, self.mailbox),)
+        self.cost = mailbox_bytes(conversation.app, conversation.side, self.mailbox)
         self.not_new: ErrorKind | None = None
+        self.first_use = False
 
     def take(self, allowance: ClientAllowance) -> None:
         """See `Command.take`; the mailbox most likely exists."""
         allowance.check_listeners(self._address, self.conversation.side)
-        self.not_new = allowance.take_mailbox(self.arrived)
+        self.not_new = allowance.take_mailbox(self.cost, self.arrived)
 
     def keep(self, allowance: ClientAllowance, result: Page) -> None:
         """See `Command.keep`."""
         if self.not_new is not None:
             return
         if result.created:
-            allowance.keep_mailbox(self._address, None)
+            allowance.keep_mailbox(self._address, None, self.cost)
         else:
-            allowance.give_mailbox_back(self.arrived)
+            allowance.give_mailbox_back(self.cost, self.arrived)
 
     def give_back(self, allowance: ClientAllowance, refusal: Refusal) -> None:  # noqa: ARG002 - whatever it is
         """See `Command.give_back`."""
         if self.not_new is None:
-            allowance.give_mailbox_back(self.arrived)
+            allowance.give_mailbox_back(self.cost, self.arrived)
 
     def start(self, listener: Listener) -> None:
         """See `Command.start`."""
-        listener.subscribe(self._address, self.conversation.side)
+        self.first_use = listener.subscribe(self._address, self.conversation.side)
 
     def perform(self, tx: Transaction, context: Context) -> Page:  # noqa: ARG002 - uses nothing else
         """See `Command.perform`."""
@@ -85,9 +90,10 @@ class Open(Command[Page]):
         listener.show_page(result)
 
     def undo(self, listener: Listener) -> None:
-        """See `Command.undo`."""
+        """See `Command.undo`; a mailbox that the connection has claimed stays in use."""
         listener.unsubscribe()
-        listener.stop_using(self._address)
+        if self.first_use:
+            listener.stop_using(self._address)
         if self.conversation.reverse(self.kind):
             self.conversation.mailbox = None
 
@@ -118,9 +124,12 @@ class Add(Command[Added | StoredMessage]):
         self.message_id = message_id.decode()
         self.mailbox = conversation.mailbox or ""
         self.keys = (mailbox_key(conversation.app, self.mailbox),)
-        self.size = len(self.body)
-        # Bytes that it takes in the database.
-        self.cost = MESSAGE_BYTES + self.size + len(self.phase) + len(message_id)
+        self.size = getsizeof(self.body)
+        # Bytes that it takes in the database, whose index has the side and the phase again.
+        labels = conversation.side + self.phase
+        self.cost = (
+            MESSAGE_BYTES + utf8_length(self.body) + 2 * utf8_length(labels) + len(message_id)
+        )
 
     def take(self, allowance: ClientAllowance) -> None:
         """See `Command.take`."""

@@ -16,6 +16,7 @@ from rendezvous.protocol.envelope import Envelope, read_nameplate
 from rendezvous.protocol.moods import Retired
 from rendezvous.rules import nameplates
 from rendezvous.rules.nameplates import Allocated, Claimed, new_mailbox_id
+from rendezvous.sharing.accounts import mailbox_bytes
 from rendezvous.sharing.allowance import ClientAllowance
 
 # The shortest entry of a list is {"id":"1"} and a comma.
@@ -52,27 +53,29 @@ class List(Command[list[str]]):
 class Allocate(Command[Allocated]):
     """Asks for a nameplate that is free. Its operation takes the nameplate's key when it has found one."""
 
-    __slots__ = ()
+    __slots__ = ("cost",)
     kind = CommandKind.ALLOCATE
 
     def take(self, allowance: ClientAllowance) -> None:
         """See `Command.take`."""
-        not_new = allowance.take_mailbox(self.arrived)
+        not_new = allowance.take_mailbox(self.cost, self.arrived)
         if not_new is not None:
             raise Refusal(not_new)
 
     def keep(self, allowance: ClientAllowance, result: Allocated) -> None:
         """See `Command.keep`."""
-        allowance.keep_mailbox((self.conversation.app, result.mailbox), result.nameplate)
+        allowance.keep_mailbox((self.conversation.app, result.mailbox), result.nameplate, self.cost)
         allowance.allocated(result.nameplate)
 
     def give_back(self, allowance: ClientAllowance, refusal: Refusal) -> None:  # noqa: ARG002 - whatever it is
         """See `Command.give_back`."""
-        allowance.give_mailbox_back(self.arrived)
+        allowance.give_mailbox_back(self.cost, self.arrived)
 
     def read(self, envelope: Envelope) -> None:  # noqa: ARG002 - it has no values
         """See `Command.read`."""
-        self.conversation.advance(self.kind)
+        conversation = self.conversation
+        conversation.advance(self.kind)
+        self.cost = mailbox_bytes(conversation.app, conversation.side)
 
     def perform(self, tx: Transaction, context: Context) -> Allocated:
         """See `Command.perform`."""
@@ -91,7 +94,7 @@ class Allocate(Command[Allocated]):
 class Claim(Command[Claimed]):
     """Asks for a certain nameplate, and the mailbox that it points to."""
 
-    __slots__ = ("keys", "nameplate", "not_new")
+    __slots__ = ("cost", "keys", "nameplate", "not_new")
     kind = CommandKind.CLAIM
 
     def read(self, envelope: Envelope) -> None:
@@ -104,6 +107,7 @@ class Claim(Command[Claimed]):
         conversation.advance(self.kind)
         conversation.nameplate = self.nameplate
         self.keys = (nameplate_key(conversation.app, self.nameplate),)
+        self.cost = mailbox_bytes(conversation.app, conversation.side)
         self.not_new: ErrorKind | None = None
 
     def delay(self, allowance: ClientAllowance) -> float:
@@ -112,7 +116,7 @@ class Claim(Command[Claimed]):
 
     def take(self, allowance: ClientAllowance) -> None:
         """See `Command.take`; the nameplate may exist."""
-        self.not_new = allowance.take_mailbox(self.arrived)
+        self.not_new = allowance.take_mailbox(self.cost, self.arrived)
 
     def keep(self, allowance: ClientAllowance, result: Claimed) -> None:
         """See `Command.keep`."""
@@ -121,14 +125,16 @@ class Claim(Command[Claimed]):
         if self.not_new is not None:
             return
         if result.created:
-            allowance.keep_mailbox((self.conversation.app, result.mailbox), self.nameplate)
+            allowance.keep_mailbox(
+                (self.conversation.app, result.mailbox), self.nameplate, self.cost
+            )
         else:
-            allowance.give_mailbox_back(self.arrived)
+            allowance.give_mailbox_back(self.cost, self.arrived)
 
     def give_back(self, allowance: ClientAllowance, refusal: Refusal) -> None:
         """See `Command.give_back`."""
         if self.not_new is None:
-            allowance.give_mailbox_back(self.arrived)
+            allowance.give_mailbox_back(self.cost, self.arrived)
         if refusal.kind is ErrorKind.CROWDED:
             allowance.guessed(self.arrived)
 

@@ -84,13 +84,15 @@ class MailboxListener:
             self._used = tuple(used for used in self._used if used != address)
             self._rendezvous.subscriptions.leave(address)
 
-    def subscribe(self, address: Address, side: str) -> None:
+    def subscribe(self, address: Address, side: str) -> bool:
         """See `Listener.subscribe`."""
+        first_use = address not in self._used
         self.use(address)
         self._subscription = Subscription(address, side, self)
         self._subscribed = self._rendezvous.clock.seconds()
         self._subscribed_day = self._rendezvous.day()
         self._rendezvous.subscriptions.subscribe(self._subscription)
+        return first_use
 
     def unsubscribe(self) -> None:
         """See `Listener.unsubscribe`."""

@@ -128,6 +128,11 @@ def read_text(name: str, value: object, *, at_most: int) -> str:
     return value
 
 
+def utf8_length(text: str) -> int:
+    """Return how many bytes a text has in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def read_body(value: object) -> str:
     """
     Check the body of an `add`, which may be as long as a WebSocket message.

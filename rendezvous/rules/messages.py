@@ -12,6 +12,7 @@ from rendezvous.errors import ErrorKind, Refusal
 from rendezvous.ledger.keys import mailbox_key
 from rendezvous.ledger.statements import Query
 from rendezvous.ledger.transaction import Transaction
+from rendezvous.protocol.envelope import utf8_length
 from rendezvous.protocol.replies import StoredMessage
 from rendezvous.rules.schema import UNINDEXED_MESSAGES
 from rendezvous.rules.sql import messages as sql
@@ -48,7 +49,7 @@ class MailboxLimits:
     """
     What a mailbox may hold.
 
-    :ivar size: characters, those of sides, phases and ids included; nearly all are ASCII.
+    :ivar size: bytes of UTF-8, those of sides, phases and ids included.
     """
 
     messages: int
@@ -56,8 +57,8 @@ class MailboxLimits:
 
 
 def size_of(side: str, phase: str, body: str, message_id: str) -> int:
-    """Return what a message counts for, in characters."""
-    return len(side) + len(phase) + len(body) + len(message_id)
+    """Return what a message counts for, in bytes of UTF-8."""
+    return utf8_length(body) + utf8_length(side + phase + message_id)
 
 
 def add(

@@ -109,7 +109,7 @@ messages = Table(
     # JSON, as the client wrote it.
     Column("message_id", Text, nullable=False),
     Column("received", Double, nullable=False),
-    # The sizes of this message and of all before it in the mailbox, in characters.
+    # The sizes of this message and of all before it in the mailbox, in bytes of UTF-8.
     Column("total", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("mailbox_id", "number"),
     sqlite_with_rowid=False,

@@ -14,14 +14,27 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from rendezvous.errors import ErrorKind
+from rendezvous.protocol.envelope import utf8_length
 from rendezvous.subscriptions import Address
 from wormhole_limits.buckets import Rate, TokenBuckets
 
 # Mailboxes that are remembered, about 40 MiB. The oldest are forgotten first, with what was stored in them.
 MAX_MAILBOXES = 65_536
-# What the rows of a mailbox and of a message take beside the texts, indexes included.
-MAILBOX_BYTES = 500
+# What the rows of a mailbox and of a message take beside the texts, indexes included; a mailbox has the usual
+# texts of its nameplate.
+_MAILBOX_BYTES = 500
 MESSAGE_BYTES = 100
+
+
+def mailbox_bytes(app: str, side: str, mailbox: str = "") -> int:
+    """
+    Return the bytes that a new mailbox takes in the database, about.
+
+    :param mailbox: its id, if a client chose it.
+    """
+    # A row and an index entry have both ids, and a page of SQLite is half empty where they are long. The
+    # nameplate has the side again.
+    return _MAILBOX_BYTES + 4 * utf8_length(app + mailbox) + 2 * utf8_length(side)
 
 
 @attrs.frozen
@@ -112,10 +125,11 @@ class Accounts:
         held = self._held(address)
         held.stored[block] = held.stored.get(block, 0) + size
 
-    def take_mailbox(self, block: int, now: float) -> ErrorKind | None:
+    def take_mailbox(self, block: int, size: int, now: float) -> ErrorKind | None:
         """
         Count a nameplate and a mailbox that may be about to be created.
 
+        :param size: see `mailbox_bytes`.
         :param now: seconds of a steady clock.
         :return: why the address may not create one; then nothing is counted.
         """
@@ -123,28 +137,30 @@ class Accounts:
             most = self.limits.nameplates
             if most is not None and self.nameplates(block) >= most:
                 return ErrorKind.TOO_MANY_NAMEPLATES
-            if not self.take_bytes(block, MAILBOX_BYTES):
+            if not self.take_bytes(block, size):
                 return ErrorKind.TOO_MUCH_STORED
             if not self._new_mailboxes.take(block, now):
-                self.give_bytes_back(block, MAILBOX_BYTES)
+                self.give_bytes_back(block, size)
                 return ErrorKind.TOO_FAST
         else:
-            self._accounts[block].stored += MAILBOX_BYTES
+            self._accounts[block].stored += size
         self._accounts[block].nameplates += 1
         return None
 
-    def give_mailbox_back(self, block: int, now: float) -> None:
+    def give_mailbox_back(self, block: int, size: int, now: float) -> None:
         """Take back what `take_mailbox` has counted: nothing was created."""
         self._accounts[block].nameplates -= 1
-        self.give_bytes_back(block, MAILBOX_BYTES)
+        self.give_bytes_back(block, size)
         self._new_mailboxes.spend(block, now, -1.0)
 
-    def keep_mailbox(self, block: int, address: Address, nameplate: str | None) -> None:
+    def keep_mailbox(self, block: int, address: Address, nameplate: str | None, size: int) -> None:
         """What `take_mailbox` has counted was created: a mailbox, and the nameplate that points to it."""
-        self.keep_bytes(block, address, MAILBOX_BYTES)
+        self.keep_bytes(block, address, size)
         if nameplate is None:
             self._accounts[block].nameplates -= 1
             return
+        # One that had it before has expired, or was released on another instance.
+        self.nameplate_removed(address[0], nameplate)
         held = self._held(address)
         held.nameplate, held.owner = nameplate, block
         self._by_nameplate[address[0], nameplate] = address

@@ -91,23 +91,24 @@ class ClientAllowance:
 
     # Mailboxes and nameplates.
 
-    def take_mailbox(self, now: float) -> ErrorKind | None:
+    def take_mailbox(self, size: int, now: float) -> ErrorKind | None:
         """
         Count a mailbox, and a nameplate, that may be about to be created.
 
+        :param size: see `mailbox_bytes`.
         :return: why it may not be created; nothing is counted then.
         """
         if not self._shares.disk.has_room(now):
             return ErrorKind.DISK_FULL
-        return self._shares.accounts.take_mailbox(self.block, now)
+        return self._shares.accounts.take_mailbox(self.block, size, now)
 
-    def keep_mailbox(self, address: Address, nameplate: str | None) -> None:
+    def keep_mailbox(self, address: Address, nameplate: str | None, size: int) -> None:
         """What was taken has been created."""
-        self._shares.accounts.keep_mailbox(self.block, address, nameplate)
+        self._shares.accounts.keep_mailbox(self.block, address, nameplate, size)
 
-    def give_mailbox_back(self, now: float) -> None:
+    def give_mailbox_back(self, size: int, now: float) -> None:
         """What was taken has not been created."""
-        self._shares.accounts.give_mailbox_back(self.block, now)
+        self._shares.accounts.give_mailbox_back(self.block, size, now)
 
     def check_listeners(self, address: Address, side: str) -> None:
         """:raises Refusal: TOO_MANY_LISTENERS."""

@@ -13,7 +13,8 @@ from wormhole_limits.buckets import Rate, TokenBuckets
 
 # However many guesses an address has made: 60 s is as good as never to a program, and bearable to a person.
 MOST_SECONDS = 60.0
-# The sixth doubling of a second is the last. Nothing is owed beyond it, so that an hour or less forgives.
+# The sixth doubling of a second is the last. Nothing is owed beyond it: an address is forgiven in the time in
+# which seven guesses are free, which is 42 minutes where ten are free in an hour.
 _MOST_OWED = 6.0
 _HOUR = 3600.0
 

@@ -65,9 +65,11 @@ class RecordingListener:
         """See `Listener.stop_using`."""
         self.told.append(("stop using", address))
 
-    def subscribe(self, address: Address, side: str) -> None:
+    def subscribe(self, address: Address, side: str) -> bool:
         """See `Listener.subscribe`."""
+        first_use = all(told[1:2] != (address,) for told in self.told)
         self.told.append(("subscribe", address, side))
+        return first_use
 
     def show_page(self, page: Page) -> None:
         """See `Listener.show_page`."""

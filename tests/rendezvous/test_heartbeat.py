@@ -183,6 +183,16 @@ class HeartbeatTests(SynchronousTestCase):
         self.run_for(125)
         self.assertEqual((patient.beats, patient.ends), ([60], [120]))
 
+    def test_timeout_between_intervals(self) -> None:
+        """A client has at least the time that it is to have: up to the next round."""
+        for timeout_seconds, end in ((60.0, 120), (61.0, 180), (149.0, 240)):
+            self.setUp()
+            self.heartbeat.change(60.0, timeout_seconds)
+            patient = Patient(self.clock, answers=False)
+            self.heartbeat.add(patient)
+            self.run_for(end + 1)
+            self.assertEqual(patient.ends, [end])
+
     def test_another_pace(self) -> None:
         """Who is connected goes over to the new pace at once."""
         patient = Patient(self.clock, answers=True)

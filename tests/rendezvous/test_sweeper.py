@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from rendezvous.errors import LedgerUnavailable
+from rendezvous.ledger.keys import mailbox_key
 from rendezvous.ledger.ledger import Ledger
 from rendezvous.ledger.transaction import Transaction
 from rendezvous.protocol.moods import Mood, Retired
@@ -18,7 +19,7 @@ from rendezvous.rules.usage import Usage
 from rendezvous.sharing.disk import DiskReserve, DiskSpace
 from rendezvous.subscriptions import Subscriptions
 from rendezvous.sweeper import DatabaseTime, ForgetUsage, GiveBack, Sweeper
-from tests.rendezvous.fakes import Recorder, StoreRunner
+from tests.rendezvous.fakes import HeldRunner, Recorder, StoreRunner
 from tests.rendezvous.servers import LIFETIMES, LIMITS, USAGE, make_shares
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
 from tests.schedulers import make_scheduler
@@ -145,8 +146,8 @@ class ExpiryRules(SweeperCase):
         self.claim("7")
         self.claim("8")
         for name in "789":
-            accounts.take_mailbox(1, 0.0)
-            accounts.keep_mailbox(1, (APP, f"box {name}"), name)
+            accounts.take_mailbox(1, 500, 0.0)
+            accounts.keep_mailbox(1, (APP, f"box {name}"), name, 500)
         self.pass_time(60)
         self.assertEqual((accounts.nameplates(1), len(accounts)), (2, 2))
         self.pass_time(HOUR + 180)
@@ -205,6 +206,35 @@ class ExpiryRules(SweeperCase):
                 lambda tx, now=now: expiry.touch_mailboxes(tx, [(APP, "box 7")], now)  # type: ignore[misc]
             )
         self.assertEqual(self.names(), ["7"])
+
+    def test_short_lifetimes(self) -> None:
+        """However rarely instances are to sweep, nothing expires that a client of either of them uses."""
+        self.sweeper.stopService()
+        self.lifetimes = attrs.evolve(
+            LIFETIMES, nameplate_seconds=30.0, mailbox_seconds=40.0, interval_seconds=60.0
+        )
+        for name in "78":
+            self.subscriptions = Subscriptions()
+            self.start_sweeper()
+            self.claim(name)
+            self.arrive(f"box {name}")
+            self.clock.pump([1.0] * 5)
+        self.clock.pump([1.0] * 300)
+        self.assertEqual((self.names(), self.boxes()), (["7", "8"], ["box 7", "box 8"]))
+        self.subscriptions.leave((APP, "box 8"))
+        self.clock.pump([1.0] * 60)
+        self.assertEqual((self.names(), self.boxes()), (["7"], ["box 7"]))
+
+    def test_touch_has_keys(self) -> None:
+        """A touch does not overlap with operations on the mailboxes that it touches."""
+        runner = HeldRunner()
+        self.ledger.open([runner])
+        for mailbox in ("one", "two"):
+            self.arrive(mailbox)
+        self.pass_time(60)
+        ((jobs, _),) = runner.batches
+        keys = [mailbox_key(APP, mailbox) for mailbox in ("one", "two")]
+        self.assertEqual([job.keys for job in jobs], [keys])
 
     def test_touch_never_goes_back(self) -> None:
         """An instance whose clock is behind does not make a mailbox older."""
@@ -279,14 +309,15 @@ class ExpiryRules(SweeperCase):
 
     def test_another_interval(self) -> None:
         """A shorter interval does not wait for the longer one to be over; the same one is not begun anew."""
-        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=HOUR)
-        self.claim("7")
-        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=10.0)
+        self.change_lifetimes(interval_seconds=HOUR / 4)
+        self.open("box")
+        self.arrive("box")
+        self.change_lifetimes(interval_seconds=10.0)
         self.clock.advance(6.0)
-        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=10.0)
+        self.change_lifetimes(interval_seconds=10.0)
         self.clock.advance(4.0)
         self.clock.pump([0.0] * 10)
-        self.assertEqual(self.names(), [])
+        self.assertEqual(self.store.rows(schema.mailboxes, "used"), [START + 10])
 
     def test_other_usage(self) -> None:
         """Usage records are blurred from the moment on that they are to be."""
@@ -297,10 +328,11 @@ class ExpiryRules(SweeperCase):
 
     def test_shorter_interval_and_a_jump(self) -> None:
         """A jump of the clock right after the interval was shortened is noticed like any other."""
-        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=HOUR)
         self.claim("7")
-        self.change_lifetimes(nameplate_seconds=1.0, interval_seconds=60.0)
-        self.clock.advance(HOUR / 2)
+        self.change_lifetimes(interval_seconds=HOUR / 4)
+        self.pass_time(3 * HOUR / 4)
+        self.change_lifetimes(interval_seconds=60.0)
+        self.clock.advance(HOUR / 4 + 30)
         self.clock.pump([0.0] * 20)
         self.assertEqual(self.names(), ["7"])
 
@@ -416,6 +448,21 @@ class NothingStopsItRules(SweeperCase):
         self.assertIn("7200 s ahead of the database's", told)
         behind = 0.0
         self.pass_time(60)
+        self.assertEqual(self.names(), [])
+
+    def test_clocks_disagree_by_much_of_a_lifetime(self) -> None:
+        """Short lifetimes need clocks that agree better."""
+        self.sweeper.stopService()
+        behind = 9.0
+        self.database_time = lambda _: self.clock.seconds() - behind
+        self.lifetimes = attrs.evolve(LIFETIMES, nameplate_seconds=32.0)
+        self.start_sweeper()
+        self.claim("7")
+        with capturedLogs():
+            self.clock.pump([1.0] * 100)
+        self.assertEqual(self.names(), ["7"])
+        behind = 7.0
+        self.clock.pump([1.0] * 10)
         self.assertEqual(self.names(), [])
 
     def test_step_that_fails(self) -> None:

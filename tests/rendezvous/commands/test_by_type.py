@@ -54,7 +54,7 @@ FULL: dict[str, dict[str, Any]] = {
     "ping": {"ping": 1},
 }
 # What is not a value that came with the message.
-_OURS = {"cost", "keys", "size", "in_ledger"}
+_OURS = {"cost", "first_use", "keys", "size", "in_ledger"}
 
 
 def ready(kind: object) -> Conversation:

@@ -20,6 +20,7 @@ from tests.rendezvous.servers import make_context
 from tests.rendezvous.stores import OnPostgres, OnSqlite, StoreCase
 
 BOX = ("app", "box")
+LONG_SIDE = "s" * 256
 
 
 class OrderTests(BoundCase):
@@ -118,12 +119,24 @@ class RefusedTests(BoundCase):
 
     def test_open(self) -> None:
         """After a refused open nothing is open, and another may be tried."""
-        self.undo(self.say("open", mailbox="box"))
-        self.assertEqual(self.listener.take(), [("unsubscribe",), ("stop using", BOX)])
+        said = self.say("open", mailbox="box")
+        said.start(self.listener)
+        self.undo(said)
+        self.assertEqual(self.listener.take()[1:], [("unsubscribe",), ("stop using", BOX)])
         self.refuse("must open mailbox before adding", "add", phase="0", body="ab")
         self.refuse("close without mailbox must follow open", "close")
         self.say("open", mailbox="other")
         self.say("add", phase="0", body="ab")
+
+    def test_open_of_a_mailbox_in_use(self) -> None:
+        """A refused open takes nothing away: the connection uses the mailbox as before."""
+        self.undo(self.say("open", mailbox="box"))
+        self.assertEqual(self.listener.take(), [("unsubscribe",)])
+        self.listener.use(BOX)
+        said = self.say("open", mailbox="box")
+        said.start(self.listener)
+        self.undo(said)
+        self.assertEqual(self.listener.take()[-1], ("unsubscribe",))
 
     def test_open_behind_a_close(self) -> None:
         """An open that is refused after the close was taken does not undo the close."""
@@ -171,7 +184,14 @@ class ResultTests(BoundCase):
         said.start(self.listener)
         said.finish(self.listener, Added(5, 3))
         self.assertEqual(self.listener.take(), [])
-        self.assertEqual((said.stored_number(Added(5, 3)), said.size), (3, 1))
+        self.assertEqual(said.stored_number(Added(5, 3)), 3)
+
+    def test_size(self) -> None:
+        """An add holds its body in memory: where one character takes four bytes, all do."""
+        self.say("open", mailbox="box")
+        for body, size in (("", 0), ("a" * 9_999, 9_999), ("a" * 9_999 + "😀", 40_000)):
+            said = self.say("add", phase="0", body=body)
+            self.assertTrue(size < said.size < size + 100)
 
     def test_close(self) -> None:
         """After a close the connection gets no more messages and does not keep the mailbox alive."""
@@ -273,6 +293,69 @@ class LedgerRules(StoreCase):
             said.conversation.is_web_client = side == "a"
             self.do(said)
         self.assertEqual(self.observer.web_clients, [Mood.SCARY])
+
+
+class CostTests(OnSqlite, StoreCase):
+    """What an address is charged for, beside what the database takes."""
+
+    def setUp(self) -> None:
+        """Begin with a mailbox."""
+        super().setUp()
+        self.context = make_context()
+        self.do([command("open", side=LONG_SIDE, mailbox="box")])
+
+    def do(self, commands: list[Command[Any]]) -> float:
+        """Carry out commands; return how many bytes they take for each byte that is charged."""
+        before = self.pages()
+        for said in commands:
+            self.store.run(lambda tx, said=said: said.perform(tx, self.context))  # type: ignore[misc]
+        charged: int = sum(said.cost for said in commands)  # type: ignore[attr-defined]
+        return (self.pages() - before) * 4096 / charged
+
+    def pages(self) -> int:
+        """Return the size of the database in pages."""
+        with self.store.engine.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+
+    def test_messages(self) -> None:
+        """A message is charged for its texts in UTF-8, and for those that its index has again."""
+        for body, side, phase in (
+            ("😀" * 5000, "a", ""),
+            ("", LONG_SIDE, ""),
+            ("", "a", "p" * 250),
+        ):
+            self.do([command("open", side=side, mailbox=f"box {body[:1]}{phase}")])
+            commands = [
+                command(
+                    "add",
+                    side=side,
+                    mailbox=f"box {body[:1]}{phase}",
+                    phase=f"{phase}{number:04}",
+                    body=body,
+                )
+                for number in range(300)
+            ]
+            self.assertLess(self.do(commands), 1.3)
+
+    def test_mailboxes(self) -> None:
+        """A mailbox is charged for its ids and its side as well."""
+        for app, side, mailbox in (
+            ("app", "a", ""),
+            ("app", LONG_SIDE, ""),
+            ("a" * 1024, LONG_SIDE, "m" * 1020),
+            ("é" * 512, "a", ""),
+            ("a", "a", "é" * 510),
+        ):
+            commands = [
+                command("open", app=app, side=side, mailbox=f"{number:04}{mailbox}")
+                for number in range(300)
+            ]
+            self.assertLess(self.do(commands), 1.4)
+
+    def test_nameplates(self) -> None:
+        """A mailbox with a nameplate has the side twice."""
+        commands = [command("claim", side=LONG_SIDE, nameplate=f"{1000 + n}") for n in range(300)]
+        self.assertLess(self.do(commands), 1.3)
 
 
 class MailboxesOnSqlite(OnSqlite, LedgerRules):

@@ -24,7 +24,7 @@ from rendezvous.protocol.replies import StoredMessage
 from rendezvous.rules import schema
 from rendezvous.rules.sql.messages import PAGE_MESSAGES
 from rendezvous.server import Rendezvous
-from rendezvous.sharing.accounts import MAILBOX_BYTES
+from rendezvous.sharing.accounts import MESSAGE_BYTES, mailbox_bytes
 from rendezvous.sharing.disk import DiskReserve, DiskSpace
 from rendezvous.welcome import Welcome
 from tests.rendezvous import servers
@@ -990,7 +990,8 @@ class BoundTests(ClientCase):
         self.b.client.lost()
         self.let_go()
         after = accounts.stored(self.b.client.block)
-        self.assertEqual(after - before, 100 + len("ab" + "0" + "null") + MAILBOX_BYTES)
+        message = MESSAGE_BYTES + len("ab" + "null") + 2 * len("a" + "0")
+        self.assertEqual(after - before, message + mailbox_bytes("app", "b"))
         self.assertEqual(accounts.nameplates(self.b.client.block), 1)
 
     def test_listeners(self) -> None:
@@ -1005,6 +1006,20 @@ class BoundTests(ClientCase):
         listeners[8].say("open", mailbox="box")
         self.settle()
         self.assertEqual(listeners[8].types(), ["ack"])
+
+    def test_refused_open_of_a_claimed_mailbox(self) -> None:
+        """A client whose open is refused still keeps the mailbox alive whose nameplate it has claimed."""
+        self.a.say("claim", nameplate="7")
+        self.settle()
+        mailbox = self.a.transport.take()[-1]["mailbox"]
+        listeners = [self.peer("a") for _ in range(8)]
+        for peer in (*listeners, self.a):
+            peer.say("open", mailbox=mailbox)
+        self.settle()
+        self.assertEqual(self.a.types(), ["ack", "error"])
+        for peer in listeners:
+            peer.client.lost()
+        self.assertTrue(self.server.subscriptions.is_present(("app", mailbox)))
 
     def test_disk_nearly_full(self) -> None:
         """On a disk that is nearly full nothing new is stored; what exists can be released and closed."""

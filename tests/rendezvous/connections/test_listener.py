@@ -83,6 +83,12 @@ class ListenerTests(OnSqlite, StoreCase):
         self.server.subscriptions.stored(BOX, 1, stored(3))
         self.assertEqual(self.heard(), ["1", "2", "3"])
 
+    def test_first_use(self) -> None:
+        """A subscription says whether the mailbox was not in use before."""
+        self.assertTrue(self.listener.subscribe(BOX, "a"))
+        self.listener.unsubscribe()
+        self.assertFalse(self.listener.subscribe(BOX, "a"))
+
     def test_unsubscribe(self) -> None:
         """After the end of a subscription no message is sent; the mailbox stays in use."""
         self.listener.subscribe(BOX, "a")

@@ -114,6 +114,15 @@ class MessageRules(RulesCase):
         self.assertEqual(self.phases(self.open(B)), ["00", "00", "01"])
         self.assertEqual(self.store.rows(schema.messages, "number", "total")[-1], (3, 100))
 
+    def test_most_bytes_of_any_script(self) -> None:
+        """A character counts for as many bytes as it has in UTF-8, wherever it stands."""
+        self.limits = MailboxLimits(messages=1000, size=100)
+        self.open("é")
+        self.refused(ErrorKind.MAILBOX_FULL, self.add, "é", "日", body="😀" * 23)
+        self.add("é", "日", body="😀" * 22)
+        # Two of its side, three of its phase, four of its id, four of each character.
+        self.assertEqual(self.store.rows(schema.messages, "total"), [97])
+
     def test_other_mailboxes(self) -> None:
         """A mailbox that is full takes nothing from another one, nor from one that follows it."""
         self.limits = MailboxLimits(messages=1, size=100)

@@ -9,12 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rendezvous.errors import ErrorKind
 from rendezvous.sharing import accounts as accounts_module
-from rendezvous.sharing.accounts import MAILBOX_BYTES, Accounts, AddressLimits
+from rendezvous.sharing.accounts import Accounts, AddressLimits
 from wormhole_limits.buckets import Rate
 
 LIMITS = AddressLimits(stored=10_000, nameplates=3, new_mailboxes=Rate(1.0, 5.0))
 ME, OTHER = 7, 8
 BOX = ("app", "box")
+SIZE = 500  # of a mailbox
 
 
 class AccountCase(SynchronousTestCase):
@@ -26,9 +27,9 @@ class AccountCase(SynchronousTestCase):
 
     def create(self, name: str, block: int = ME, now: float = 0.0) -> ErrorKind | None:
         """Create a nameplate, and a mailbox of the same name."""
-        refused = self.accounts.take_mailbox(block, now)
+        refused = self.accounts.take_mailbox(block, SIZE, now)
         if refused is None:
-            self.accounts.keep_mailbox(block, ("app", name), name)
+            self.accounts.keep_mailbox(block, ("app", name), name, SIZE)
         return refused
 
     def store(self, size: int, block: int = ME, address: tuple[str, str] = BOX) -> bool:
@@ -104,11 +105,11 @@ class NameplateTests(AccountCase):
         self.accounts.nameplate_removed("app", "1")
         self.accounts.nameplate_removed("app", "1")
         self.accounts.mailbox_removed(("app", "1"))
-        self.assertEqual(self.sums(), (2 * MAILBOX_BYTES, 2))
+        self.assertEqual(self.sums(), (2 * SIZE, 2))
         self.accounts.mailbox_removed(("app", "2"))
-        self.assertEqual(self.sums(), (MAILBOX_BYTES, 1))
+        self.assertEqual(self.sums(), (SIZE, 1))
         self.accounts.nameplate_removed("another app", "3")
-        self.assertEqual(self.sums(), (MAILBOX_BYTES, 1))
+        self.assertEqual(self.sums(), (SIZE, 1))
 
     def test_rate(self) -> None:
         """New ones come at a rate, after a burst; what was not created after all does not count."""
@@ -117,9 +118,9 @@ class NameplateTests(AccountCase):
         self.assertIs(self.create("5"), ErrorKind.TOO_FAST)
         self.assertIsNone(self.create("5", now=1.0))
         for _ in range(10):
-            self.assertIsNone(self.accounts.take_mailbox(ME, 2.0))
-            self.accounts.give_mailbox_back(ME, 2.0)
-        self.assertEqual(self.sums(), (6 * MAILBOX_BYTES, 6))
+            self.assertIsNone(self.accounts.take_mailbox(ME, SIZE, 2.0))
+            self.accounts.give_mailbox_back(ME, SIZE, 2.0)
+        self.assertEqual(self.sums(), (6 * SIZE, 6))
 
     def test_refused_is_free(self) -> None:
         """What is refused counts nowhere."""
@@ -132,9 +133,9 @@ class NameplateTests(AccountCase):
 
     def test_without_nameplate(self) -> None:
         """A mailbox that was opened without a nameplate counts for the rate and its bytes."""
-        self.assertIsNone(self.accounts.take_mailbox(ME, 0.0))
-        self.accounts.keep_mailbox(ME, BOX, None)
-        self.assertEqual(self.sums(), (MAILBOX_BYTES, 0))
+        self.assertIsNone(self.accounts.take_mailbox(ME, SIZE, 0.0))
+        self.accounts.keep_mailbox(ME, BOX, None, SIZE)
+        self.assertEqual(self.sums(), (SIZE, 0))
 
 
 class ComparisonTests(AccountCase):
@@ -149,8 +150,20 @@ class ComparisonTests(AccountCase):
         self.assertEqual(asked, {"app": ["1", "2", "3"], "other app": ["box"]})
         self.accounts.compare("app", asked["app"], {"2": None, "3": "3"})
         self.accounts.compare("other app", ["box", "unknown"], {"box": None})
-        self.assertEqual(self.sums(), (2 * MAILBOX_BYTES + 100, 1))
+        self.assertEqual(self.sums(), (2 * SIZE + 100, 1))
         self.assertEqual(len(self.accounts), 3)
+
+    def test_allocated_again(self) -> None:
+        """A nameplate that somebody else has by now counts for them alone, as long as it exists."""
+        found: dict[str, str | None] = {}
+        for block, mailbox in ((ME, "first"), (ME, "second"), (OTHER, "third")):
+            self.assertIsNone(self.accounts.take_mailbox(block, SIZE, 0.0))
+            self.accounts.keep_mailbox(block, ("app", mailbox), "4", SIZE)
+            found = {**dict.fromkeys(found), mailbox: "4"}
+            self.accounts.compare("app", list(found), found)
+        self.assertEqual((self.sums(ME), self.sums(OTHER)), ((2 * SIZE, 0), (SIZE, 1)))
+        self.accounts.nameplate_removed("app", "4")
+        self.assertEqual((self.sums(ME), self.sums(OTHER)), ((2 * SIZE, 0), (SIZE, 0)))
 
     def test_steps(self) -> None:
         """So many mailboxes are asked about at once."""
@@ -185,9 +198,9 @@ class ModelTests(SynchronousTestCase):
         plates: dict[str, int] = {}
         for what, name, block, size in steps:
             if what == "create" and name not in boxes:
-                if accounts.take_mailbox(block, 0.0) is None:
-                    accounts.keep_mailbox(block, ("app", name), name)
-                    boxes[name] = {block: MAILBOX_BYTES}
+                if accounts.take_mailbox(block, SIZE, 0.0) is None:
+                    accounts.keep_mailbox(block, ("app", name), name, SIZE)
+                    boxes[name] = {block: SIZE}
                     plates[name] = block
             elif what == "store":
                 if accounts.take_bytes(block, size):

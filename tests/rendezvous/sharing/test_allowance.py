@@ -42,7 +42,7 @@ class DiskTests(AllowanceCase):
         """On a disk that is nearly full nothing is stored and nothing is created, and nothing is counted."""
         self.free = 100
         self.refused(ErrorKind.DISK_FULL, self.allowance.take_bytes, 1, 0.0)
-        self.assertIs(self.allowance.take_mailbox(0.0), ErrorKind.DISK_FULL)
+        self.assertIs(self.allowance.take_mailbox(500, 0.0), ErrorKind.DISK_FULL)
         self.assertEqual(self.shares.accounts.stored(ME), 0)
         self.free = 101
         self.allowance.take_bytes(1, 1.0)

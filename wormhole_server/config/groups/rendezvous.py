@@ -114,7 +114,8 @@ class RendezvousSettings:
     # Enough for a laptop that changes networks, or a phone in a tunnel.
     websocket_ping_timeout: Seconds = setting(
         kinds.DURATION,
-        "How long to wait for the answer to a ping before the client is dropped.",
+        "How long to wait for the answer to a ping before the client is dropped, rounded up to whole "
+        "ping intervals.",
         default=Seconds(2 * _MINUTE),
         effect=Effect.AT_ONCE,
     )

@@ -64,7 +64,7 @@ class StorageSettings:
     # A small part of the shortest useful expiry, and rare for a query that only reads an index.
     expiry_interval: Seconds = setting(
         kinds.DURATION,
-        "How often to delete what has expired.",
+        "How often to delete what has expired; at least four times within the shortest expiry.",
         default=Seconds(_MINUTE),
         effect=Effect.AT_ONCE,
     )
