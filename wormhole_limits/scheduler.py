@@ -292,7 +292,13 @@ class Scheduler:
         return Task(account, serve, opening=opening)
 
     def forget(self, task: Task) -> None:
-        """The connection is gone, or needs no more work. What its address was served is remembered."""
+        """
+        The connection is gone, or needs no more work; asked again, do nothing.
+
+        What its address was served is remembered.
+        """
+        if task.serve is _no_work:
+            return
         if task.uncounted:
             self.spend(task, 0)
         task.account.tasks -= 1
@@ -429,7 +435,7 @@ class Scheduler:
 
     def _wait_for_slice(self) -> None:
         """Have the next slice in the next turn, or after a rest."""
-        rest = 0.0
+        rest = rested = 0.0
         if self._rests:
             *others, _floods = self._lines
             rested = self._rested if any(others) else self._flood_rested
@@ -438,6 +444,8 @@ class Scheduler:
             self._scheduled = True
         elif self._rest is None:
             self._rest = self.clock.callLater(rest, self._rest_over)
+        elif rested < self._rest.getTime():
+            self._rest.reset(rest)  # it is for those that flood, and others have come
 
     def _rest_over(self) -> None:
         self._rest = None
@@ -579,7 +587,7 @@ class Scheduler:
                 account.rank = _raised(account.rank, more, self._half_lives)
                 task.rank = _raised(task.rank, more, self._half_lives)
         if now > began:
-            rest = (now - began) * self._patience
+            rest = min(now - began, _MOST_MEASURED * _UNIT_SECONDS) * self._patience
             self._rested = now + rest * _REST_RATIO
             if flood:
                 self._flood_rested = now + rest * _FLOOD_REST_RATIO

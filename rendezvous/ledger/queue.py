@@ -4,8 +4,8 @@ The queue of operations that wait for a batch: which of them go into the next on
 Owns the parts of a batch. When clients of several addresses are active, each address has a small part of a
 batch, and the address that was served least is first: everybody in a batch waits for all of its statements
 and for their commit. Addresses that were served much gather their operations between batches. Large
-operations come after all others, one in a batch, and with long pauses. Operations of one lane keep their
-order.
+operations come after all others, one in a batch, and with long pauses, but none waits for ever. Operations of
+one lane keep their order.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ LARGE_BYTES: Final = 16 * 1024
 # Pauses after large operations, so that in 200 of others' operations about one meets one of them.
 _PAUSE_RATIO: Final = 100.0
 _LONGEST_PAUSE_SECONDS: Final = 1.0
+_LARGE_PATIENCE_SECONDS: Final = 1.0
+"""Behind its pause a large operation lets others pass for so long."""
 
 
 class Job:
@@ -104,6 +106,8 @@ class JobQueue:
         # How many large jobs of a lane wait; what follows them waits with them.
         self._held: Counter[int] = Counter()
         self._next_large = 0.0
+        # Since when the large jobs that wait have seen none of them run.
+        self._large_since = 0.0
         # Addresses that were served much gather what they ask for, so that others find the database free.
         self._next_busy = 0.0
         self._hurried = False
@@ -131,6 +135,8 @@ class JobQueue:
         elif job.size > LARGE_BYTES or job.lane in self._held:
             self._held[job.lane] += 1
             self._large_bytes += job.size
+            if not self._large.count:
+                self._large_since = self._scheduler.clock.seconds()
             self._large.add(job.task, job)
         else:
             self._small.add(job.task, job)
@@ -143,7 +149,7 @@ class JobQueue:
         most = CROWDED_BATCH if crowded else MAX_BATCH
         own = self._own
         jobs = [own.popleft() for _ in range(min(len(own), MAX_BATCH))] if own else []
-        if self._small.count:
+        if self._small.count and (own or not self._large_is_overdue):
             room = max(0, most - len(jobs))
             if crowded:
                 jobs += self._small.take(room, ADDRESS_PART, self._scheduler.busy_rank, BUSY_PART)
@@ -156,6 +162,14 @@ class JobQueue:
         self._count -= len(jobs)
         self.bytes -= sum(job.size for job in jobs)
         return jobs
+
+    @property
+    def _large_is_overdue(self) -> bool:
+        """Whether a large job has let others pass for long enough."""
+        if not self._large.count:
+            return False
+        due = max(self._large_since, self._next_large) + _LARGE_PATIENCE_SECONDS
+        return self._scheduler.clock.seconds() >= due
 
     @property
     def pause_seconds(self) -> float:
@@ -179,6 +193,7 @@ class JobQueue:
         now = self._scheduler.clock.seconds()
         self._next_busy = now + seconds
         if len(jobs) == 1 and jobs[0].size > LARGE_BYTES:  # which is always alone
+            self._large_since = now
             self._next_large = now + min(seconds * _PAUSE_RATIO, _LONGEST_PAUSE_SECONDS)
 
     def hurry(self) -> None:

@@ -121,6 +121,34 @@ class SliceTests(SynchronousTestCase):
         small.send(20)
         self.assertEqual(small.done, 20)
 
+    def test_units(self) -> None:
+        """A slice is spent by units as well: the time of some work passes when the reactor reads."""
+        world = World()
+        world.connect(2).send(1)
+        pieces = 0
+
+        def serve(units: int) -> bool:
+            nonlocal pieces
+            pieces += 1
+            world.scheduler.spend(task, units)
+            return pieces < 100
+
+        task = world.scheduler.new_task(1, serve)
+        world.scheduler.arrived(task)
+        before = pieces
+        world.turn()
+        self.assertEqual(pieces - before, 4)
+
+    def test_active_in_line(self) -> None:
+        """Addresses that are served in slices only are not alone."""
+        world = World()
+        for address in (1, 2):
+            world.connect(address).send(10 * MUCH)
+        world.sleep(2)
+        for _ in range(3):
+            world.turn()
+        self.assertTrue(world.scheduler.crowded)
+
     def test_turns_of_the_server(self) -> None:
         """In a turn what waits to leave comes first, then transactions and what they have to send."""
         world = World()
@@ -210,6 +238,15 @@ class OrderTests(SynchronousTestCase):
                     each.send(PIECE)
         # Each turn has a slice of four pieces.
         self.assertLess(turns, 2 * 50 / 4 + 5)
+
+    def test_served_meanwhile(self) -> None:
+        """An address that is served while it waits in line loses its place to those behind it."""
+        world = World()
+        first, second = world.connect(1), world.connect(2)
+        for each in (first, second):
+            each.send(400)
+        world.connect(1, opening=True).send(10)
+        self.assertIs(world.turn()[0], second)
 
     def test_busy_turn(self) -> None:
         """Of what is done at once in a turn, a part is for addresses that were served little."""
@@ -450,6 +487,16 @@ class RestTests(SynchronousTestCase):
         self.run_for(0.1)
         self.assertGreater((self.flood.done - before - during) * UNIT_SECONDS, 0.05)
 
+    def test_flood_slices(self) -> None:
+        """A slice of those that flood is two pieces."""
+        self.world.scheduler.begin_commit(self.client.task)
+        slices = set()
+        for _ in range(1000):
+            before = self.flood.done
+            self.run_for(0.0001)
+            slices.add(self.flood.done - before)
+        self.assertEqual(slices, {0, 2 * PIECE})
+
     def test_others_rest_less(self) -> None:
         """Who waits without flooding gets a third of the time."""
         many = [self.world.connect(4) for _ in range(1000)]
@@ -506,6 +553,39 @@ class RestTests(SynchronousTestCase):
         before = self.flood.done
         self.run_for(0.1)
         self.assertGreater((self.flood.done - before) * UNIT_SECONDS, 0.05)
+
+    def test_short_rest(self) -> None:
+        """Who comes into line while those that flood rest waits for its own rest only."""
+        self.world.scheduler.begin_commit(self.client.task)
+        self.run_for(0.02)  # rests are as long as they get
+        before = self.flood.done
+        while self.flood.done == before:
+            self.world.clock.advance(0.0001)
+        opening = self.world.connect(4, opening=True)
+        opening.send(20)
+        for _ in range(50):
+            self.world.clock.advance(0.0001)
+        self.assertEqual(opening.left, 0)
+
+    def test_stopped_process(self) -> None:
+        """Work in the midst of which the process did not run for a while brings no rest to match."""
+        scheduler = self.world.scheduler
+
+        def stop(_units: int) -> bool:
+            self.world.sleep(0.5)
+            scheduler.spend(task, 1)
+            return False
+
+        task = scheduler.new_task(4, stop)
+        scheduler.begin_commit(self.client.task)
+        scheduler.postpone(task)
+        while task.waiting:
+            self.run_for(0.01)
+        before = self.flood.done
+        for _ in range(10):
+            self.client.send(1)
+            self.run_for(0.1)
+        self.assertGreater(self.flood.done, before)
 
     def test_turns_go_on(self) -> None:
         """Others' rest delays neither answers nor what is done at once."""
@@ -600,7 +680,8 @@ class AccountTests(SynchronousTestCase):
             once = world.connect(address)
             once.send(60)
             world.turn()
-            world.scheduler.forget(once.task)
+            for _ in range(2):  # a connection that is refused in its turn is also lost
+                world.scheduler.forget(once.task)
         self.assertEqual(world.scheduler.remembered, 1000)
         world.sleep(100)
         for address in range(2000, 3000):

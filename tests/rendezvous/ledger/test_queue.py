@@ -211,6 +211,31 @@ class LargeTests(QueueCase):
         self.assertEqual(self.queue.take(), [small])
         self.assertEqual(self.queue.take(), [large])
 
+    def test_patience(self) -> None:
+        """Small ones that come without end keep a large one waiting for a second, behind its pause."""
+        self.crowd()
+        task, other = self.connect(1), self.connect(2)
+        for _ in range(2):
+            self.add(task, LARGE)
+        for seconds, sizes in ((0.99, [1]), (0.02, [LARGE]), (1.39, [1, 1]), (0.02, [LARGE])):
+            self.clock.rightNow += seconds
+            self.add(other)
+            batch = self.queue.take()
+            self.queue.committed(batch, 0.004)
+            self.assertEqual([job.size for job in batch], sizes)
+
+    def test_behind(self) -> None:
+        """What follows a large one of its lane waits with it; once it is done, nothing of the lane does."""
+        task, other = self.connect(1), self.connect(2)
+        large = self.add(task, LARGE, lane=1)
+        behind = self.add(task, lane=1)
+        small = self.add(other)
+        self.assertEqual(self.queue.take(), [small])
+        self.assertEqual([self.queue.take() for _ in range(2)], [[large], [behind]])
+        self.add(other, LARGE)
+        after = self.add(task, lane=1)
+        self.assertEqual(self.queue.take(), [after])
+
     def test_pause(self) -> None:
         """Beside others, the next large one waits for many times what the one before took."""
         self.crowd()
