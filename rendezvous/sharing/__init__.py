@@ -1,5 +1,5 @@
 """
 What clients may take of what all share: bytes and nameplates of an address, guesses, the disk.
 
-Imports `errors` and `subscriptions`. No clock: time is a parameter.
+Imports `errors`, `protocol` and `subscriptions`. No clock: time is a parameter.
 """
