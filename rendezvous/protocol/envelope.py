@@ -120,8 +120,7 @@ def read_text(name: str, value: object, *, at_most: int) -> str:
     """
     if not isinstance(value, str):
         raise wrong_value(f"'{name}' must be a string")
-    # An ASCII string, as nearly all are, has as many bytes as characters.
-    if len(value) > at_most or (not value.isascii() and len(value.encode()) > at_most):
+    if utf8_length(value) > at_most:
         raise wrong_value(f"'{name}' must have at most {at_most} bytes")
     if "\0" in value:
         raise wrong_value(f"'{name}' must not contain a null character")
@@ -129,7 +128,7 @@ def read_text(name: str, value: object, *, at_most: int) -> str:
 
 
 def utf8_length(text: str) -> int:
-    """Return how many bytes a text has in UTF-8."""
+    """Return how many bytes a text has in UTF-8: in ASCII, as nearly all are, as many as characters."""
     return len(text) if text.isascii() else len(text.encode())
 
 

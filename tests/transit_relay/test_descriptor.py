@@ -1,12 +1,12 @@
 """The socket beneath a transport, while a link has it."""
 
-import socket
 from typing import Any, cast
 
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.tcp import connect_pair
 from tests.transit_relay.fakes import FakeTransport
 from transit_relay import descriptor
 from transit_relay.descriptor import Descriptor, descriptor_of
@@ -28,11 +28,7 @@ class DescriptorCase(SynchronousTestCase):
     """A peer, and the relay's transport to it."""
 
     def setUp(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as port:
-            self.peer = socket.create_connection(port.getsockname())
-            self.handle = port.accept()[0]
-        self.addCleanup(self.peer.close)
-        self.addCleanup(self.handle.close)
+        self.peer, self.handle = connect_pair(self)
         self.transport = Connection(self.handle, cast("Any", None), cast("Any", FakeReactor()))
         self.transport.connected = 1
 

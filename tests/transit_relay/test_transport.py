@@ -13,6 +13,7 @@ from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.tcp import connect_pair
 from tests.transit_relay.fakes import LIMITS, FakeTransport
 from transit_relay.transport import (
     configure_socket,
@@ -40,11 +41,7 @@ class TransportCase(SynchronousTestCase):
     """A peer on loopback, and the relay's transport to it."""
 
     def setUp(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as port:
-            self.peer = socket.create_connection(port.getsockname())
-            self.handle, _ = port.accept()
-        self.addCleanup(self.peer.close)
-        self.addCleanup(self.handle.close)
+        self.peer, self.handle = connect_pair(self)
         self.transport = transport_of(self.handle)
 
     def wrapped(self) -> ITransport:

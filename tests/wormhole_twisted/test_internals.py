@@ -29,6 +29,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
 from zope.interface import provider
 
+from tests.tcp import connect_pair
 from wormhole_twisted.internals import (
     MOST_READ_BYTES,
     ConnectionLostHook,
@@ -354,13 +355,7 @@ class TcpCase(SynchronousTestCase):
     """Twisted's own transport on a socket, and the other end of that."""
 
     def setUp(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as port:
-            self.peer = socket.create_connection(port.getsockname())
-            handle = port.accept()[0]
-        self.addCleanup(self.peer.close)
-        self.addCleanup(handle.close)
-        handle.setblocking(False)
-        self.peer.settimeout(5)
+        self.peer, handle = connect_pair(self)
         self.reactor = FakeReactor()
         self.protocol = Noting()
         self.transport = tcp.Connection(handle, self.protocol, cast(Any, self.reactor))

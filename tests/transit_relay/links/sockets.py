@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.tcp import connect_pair
 from transit_relay.descriptor import Descriptor
 from transit_relay.links.mover import Mover
 
@@ -49,17 +50,12 @@ class MoverCase(SynchronousTestCase):
     """A sending peer, a receiving peer, and the relay's sockets to them."""
 
     def setUp(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as port:
-            self.sender, self.source = self.connect(port)
-            self.receiver, self.target = self.connect(port)
+        self.sender, self.source = self.connect()
+        self.receiver, self.target = self.connect()
 
-    def connect(self, port: socket.socket) -> tuple[socket.socket, Descriptor]:
-        peer = socket.create_connection(port.getsockname())
-        relay, _ = port.accept()
+    def connect(self) -> tuple[socket.socket, Descriptor]:
+        peer, relay = connect_pair(self)
         relay.setblocking(False)
-        peer.settimeout(5)
-        self.addCleanup(peer.close)
-        self.addCleanup(relay.close)
         return peer, Descriptor(cast("Any", self), relay)
 
     def check(self, mover: Mover) -> None:

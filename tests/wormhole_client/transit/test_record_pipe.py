@@ -13,6 +13,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.tcp import connect_pair
 from wormhole_client.keys import TransitKeys
 from wormhole_client.transit.handshake import TransitHandshakeError
 from wormhole_client.transit.record_pipe import (
@@ -351,12 +352,7 @@ class TcpTests(SynchronousTestCase):
     """A pipe on Twisted's own transport, which it reads from and writes to by itself."""
 
     def setUp(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as port:
-            self.peer = socket.create_connection(port.getsockname())
-            handle = port.accept()[0]
-        self.addCleanup(self.peer.close)
-        self.addCleanup(handle.close)
-        self.peer.settimeout(5)
+        self.peer, handle = connect_pair(self)
         self.pipe = RecordPipe(KEYS, sender=False, request=b"", via="here")
         reactor: Any = MemoryReactorClock()
         self.transport: Any = tcp.Connection(handle, self.pipe, reactor)

@@ -20,6 +20,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from tests.schedulers import make_scheduler
+from tests.tcp import connect_pair
 from tests.wormhole_server.files import new_path
 from tests.wormhole_server.listening.connections import (
     Connection,
@@ -96,11 +97,7 @@ class SocketTests(FactoryCase):
         self.factory = LimitingFactory(
             make_scheduler(self.reactor), self.inner, self.listener, self.policy
         )
-        with socket.create_server(("127.0.0.1", 0)) as port:
-            self.client = socket.create_connection(port.getsockname())
-            self.accepted = port.accept()[0]
-        self.addCleanup(self.client.close)
-        self.client.settimeout(5)
+        self.client, self.accepted = connect_pair(self)
 
     def test_read_for_client(self) -> None:
         """A connection from a trusted proxy is read on the account of the client that its header names."""
