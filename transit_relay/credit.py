@@ -12,6 +12,8 @@ has granted wait for each other.
 from collections.abc import Callable
 from typing import Final
 
+import attrs
+
 from wormhole_websocket.frames import CloseCode, Violation
 
 SUBPROTOCOL: Final = "wormhole-transit-credit.v1"
@@ -27,15 +29,19 @@ _TOO_MUCH: Final = Violation(CloseCode.MESSAGE_TOO_BIG, "more than 2**53 bytes w
 _MOST_DIGITS: Final = len(str(MOST_GRANTED))
 
 
+@attrs.define
 class GrantReader:
-    """Reads grants: text messages that each hold a decimal number, in any pieces."""
+    """
+    Reads grants: text messages that each hold a decimal number, in any pieces.
 
-    __slots__ = ("_digits_seen", "_number", "_total")
+    :ivar total: bytes that were granted in all.
+    :ivar number: the digits so far of a message that is not whole.
+    :ivar digits_seen: whether it has any.
+    """
 
-    def __init__(self) -> None:
-        self._total = 0
-        self._number = 0
-        self._digits_seen = False
+    total: int = 0
+    number: int = 0
+    digits_seen: bool = False
 
     def feed(self, piece: bytes, *, final: bool) -> int | Violation:
         """
@@ -47,20 +53,35 @@ class GrantReader:
         if piece:
             if not piece.isdigit():
                 return _NO_NUMBER
-            self._digits_seen = True
-            digits = piece if self._number else piece.lstrip(b"0")
+            self.digits_seen = True
+            digits = piece if self.number else piece.lstrip(b"0")
             if len(digits) > _MOST_DIGITS:
                 return _TOO_MUCH
-            self._number = self._number * 10 ** len(digits) + int(digits or b"0")
-            if self._total + self._number > MOST_GRANTED:
+            self.number = self.number * 10 ** len(digits) + int(digits or b"0")
+            if self.total + self.number > MOST_GRANTED:
                 return _TOO_MUCH
         if not final:
             return 0
-        if not self._digits_seen:
+        if not self.digits_seen:
             return _NO_NUMBER
-        granted, self._number, self._digits_seen = self._number, 0, False
-        self._total += granted
+        granted, self.number, self.digits_seen = self.number, 0, False
+        self.total += granted
         return granted
+
+
+@attrs.frozen
+class HandedCredit:
+    """
+    The credit of a peer on its way from one relay to the next.
+
+    :ivar left: bytes that may be sent to the peer now.
+    :ivar withheld: what is held until it grants more.
+    :ivar grants: where its grants have been read to.
+    """
+
+    left: int = 0
+    withheld: bytes = b""
+    grants: GrantReader = attrs.field(factory=GrantReader)
 
 
 class Credit:
@@ -68,17 +89,26 @@ class Credit:
     The bytes that a peer still takes, and those that are held until it takes more.
 
     :param write: sends bytes to the peer.
+    :param handed: what another relay knew of it.
     :ivar left: bytes that may be sent to the peer now; 0 while any are held.
+    :ivar grants: reads those of the peer, for `grant`.
     """
 
-    __slots__ = ("_granted", "_sent", "_withheld", "_write", "left")
+    __slots__ = ("_granted", "_sent", "_withheld", "_write", "grants", "left")
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self.left = 0
+    def __init__(self, write: Callable[[bytes], None], handed: HandedCredit | None = None) -> None:
+        handed = handed or HandedCredit()
+        self.left = handed.left
         self._write = write
-        self._withheld = bytearray()
+        self._withheld = bytearray(handed.withheld)
+        self.grants = handed.grants
         self._granted: Callable[[], None] | None = None
         self._sent: Callable[[], None] | None = None
+
+    @property
+    def handed(self) -> HandedCredit:
+        """What the next relay has to know of it."""
+        return HandedCredit(self.left, bytes(self._withheld), self.grants)
 
     @property
     def withheld_bytes(self) -> int:

@@ -158,10 +158,14 @@ class Relay:
                 paired=0.0 if session.paired_at is None else now - session.paired_at,
                 byte_count=0 if pair is None else pair.byte_count(connection),
             )
-            handed.append((connection.transport.transport, described))
+            handed.append((connection.transport, described))
         for connection in moving:
             connection.release()
-        return handed
+        # Only then does no link read or write frames any more.
+        return [
+            (transport.transport, attrs.evolve(described, websocket=transport.release()))
+            for transport, described in handed
+        ]
 
     def drain(self) -> Deferred[None]:
         """

@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from transit_relay.credit import HandedCredit
 from transit_relay.handshake import HandshakeRefusal, Request
 from transit_relay.observer import (
     ConnectionKind,
@@ -21,6 +22,7 @@ from transit_relay.observer import (
     PairRecord,
     RelayMood,
 )
+from wormhole_websocket.frames import StreamPosition
 
 
 @attrs.frozen
@@ -153,6 +155,19 @@ _CLOSING_TEXTS: Final = {
 
 
 @attrs.frozen
+class HandedWebSocket:
+    """
+    The frames between a connection's bytes and its socket, on their way from one relay to the next.
+
+    :ivar position: where the frames of its peer have been read to.
+    :ivar credit: None where its peer takes whatever it is sent.
+    """
+
+    position: StreamPosition = attrs.field(factory=StreamPosition)
+    credit: HandedCredit | None = None
+
+
+@attrs.frozen
 class HandedConnection:
     """
     A connection on its way from one relay to the next, which gets its socket as well.
@@ -177,6 +192,9 @@ class HandedConnection:
 
     byte_count: int = 0
     """Relayed from it to its buddy."""
+
+    websocket: HandedWebSocket | None = None
+    """Its frames; None: it has none."""
 
 
 class OutOfOrderError(Exception):

@@ -130,6 +130,9 @@ class TransitProtocol(Protocol):
         """See `RelayTransport.detach`."""
         self.transport.unregisterProducer()
 
+    def release(self) -> None:
+        """See `RelayTransport.release`."""
+
     def finish(self, _cause: Cause, /) -> None:
         """
         Send what is left, then end the relay's direction.

@@ -26,7 +26,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from transit_relay.credit import Credit
 from transit_relay.descriptor import Descriptor
 from transit_relay.observer import ConnectionKind
-from transit_relay.session import Cause, RelayLimits
+from transit_relay.session import Cause, HandedWebSocket, RelayLimits
 from wormhole_twisted.internals import has_unsent
 
 _PROBES: Final = (
@@ -103,7 +103,7 @@ class RelayTransport(Protocol):
 
     @property
     def can_be_handed_over(self) -> bool:
-        """Whether another process can go on with its socket: nothing in between has a state of its own."""
+        """Whether another process can go on with its socket: nothing but frames is in between."""
 
     @property
     def transport(self) -> ITransport:
@@ -140,6 +140,13 @@ class RelayTransport(Protocol):
 
     def detach(self) -> None:
         """Forget the producer."""
+
+    def release(self) -> HandedWebSocket | None:
+        """
+        Do nothing any more: the socket goes on elsewhere.
+
+        :return: the frames between the peer's bytes and the socket; None: there are none.
+        """
 
     def finish(self, cause: Cause, /) -> None:
         """Send what is left, then tell the peer that this was all. Goes on reading."""

@@ -5,6 +5,7 @@ Owns the framing (binary messages only; their bounds mean nothing, so that bytes
 and never a whole message, nor a whole frame), the pings, and the close codes. Knows no rules.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -13,13 +14,14 @@ from twisted.internet.protocol import ServerFactory
 from zope.interface import implementer
 
 from transit_relay.connection import Connection
-from transit_relay.credit import GRANT_TOO_EARLY, SUBPROTOCOL, Credit, GrantReader
+from transit_relay.credit import GRANT_TOO_EARLY, SUBPROTOCOL, Credit, HandedCredit
 from transit_relay.descriptor import Descriptor, descriptor_of
 from transit_relay.observer import ConnectionKind, ConnectionState, notify
 from transit_relay.relay import Relay
-from transit_relay.session import Cause
+from transit_relay.session import Cause, HandedWebSocket
 from transit_relay.transport import (
     IStreamTransport,
+    RelayTransport,
     configure_socket,
     has_delivered,
     has_ended,
@@ -84,14 +86,24 @@ class _BacklogObserver:
 
 
 class TransitWebSocket(WebSocketProtocol):
-    """One peer on a WebSocket; a `transit_relay.transport.RelayTransport`."""
+    """
+    One peer on a WebSocket; a `transit_relay.transport.RelayTransport`.
+
+    :param add: adds the peer to the relay; see `Relay.add_connection`, which is the default.
+    :param handed: the frames of a peer whose WebSocket another process has opened; None: it is to be opened.
+    """
 
     kind: Final = ConnectionKind.WEBSOCKET
-    can_be_handed_over: Final = False
     transport: IStreamTransport
 
     def __init__(
-        self, openings: OpeningFactory, relay: Relay, clock: IReactorTime, block: int
+        self,
+        openings: OpeningFactory,
+        relay: Relay,
+        clock: IReactorTime,
+        block: int,
+        add: Callable[[RelayTransport], Connection] | None = None,
+        handed: HandedWebSocket | None = None,
     ) -> None:
         # The connection limits the closing handshake, and what is sent before it.
         super().__init__(openings, clock, relay.limits.open_seconds, close_seconds=0)
@@ -100,6 +112,8 @@ class TransitWebSocket(WebSocketProtocol):
         self.credit: Credit | None = None
         self._congested = False
         self._relay = relay
+        self._add = add or relay.add_connection
+        self._handed = handed
         self._connection: Connection | None = None
         self._reader = StreamReader()
         self._set_aside: list[StreamEvent] = []
@@ -140,7 +154,10 @@ class TransitWebSocket(WebSocketProtocol):
         """A peer has connected."""
         try:
             configure_socket(self.transport, self._relay.limits)
-            super().connectionMade()
+            if self._handed is None:
+                super().connectionMade()
+            else:
+                self.reopen()
         except Exception:
             self.failed()
 
@@ -148,11 +165,15 @@ class TransitWebSocket(WebSocketProtocol):
         """Pass the peer to the relay."""
         self.transport.unregisterProducer()  # twisted.web's HTTP channel, where it began with that
         self.transport.registerProducer(_BacklogObserver(self), True)
-        if self.subprotocol == SUBPROTOCOL:
-            self.credit, self._grants = Credit(self.write), GrantReader()
-            self._reader = StreamReader(texts=True)
+        frames, self._handed = self._handed, None
+        if frames is None:
+            credit = HandedCredit() if self.subprotocol == SUBPROTOCOL else None
+            frames = HandedWebSocket(credit=credit)
+        if frames.credit is not None:
+            self.credit = Credit(self.write, frames.credit)
+        self._reader = StreamReader(texts=frames.credit is not None, position=frames.position)
         read_at_most(self.transport, _READ_BYTES)
-        self._connection = self._relay.add_connection(self)
+        self._connection = self._add(self)
         self._heard_at = self._clock.seconds()
         self._ping_timer.startService()
 
@@ -223,6 +244,11 @@ class TransitWebSocket(WebSocketProtocol):
 
     # What the relay calls; see `RelayTransport`.
 
+    @property
+    def can_be_handed_over(self) -> bool:
+        """See `RelayTransport.can_be_handed_over`."""
+        return self.state is WebSocketState.OPEN and descriptor_of(self.transport) is not None
+
     def descriptor(self) -> Descriptor | None:
         """The socket below, if only frames are in between."""
         self.transport.unregisterProducer()
@@ -254,6 +280,14 @@ class TransitWebSocket(WebSocketProtocol):
     def detach(self) -> None:
         """Forget the producer."""
         self.transport.unregisterProducer()
+
+    def release(self) -> HandedWebSocket:
+        """See `RelayTransport.release`."""
+        self._ping_timer.stopService()
+        if self._pong is not None:
+            self.transport.write(pong_frame(self._pong))
+        credit = None if self.credit is None else self.credit.handed
+        return HandedWebSocket(self._reader.position, credit)
 
     def finish(self, cause: Cause, /) -> None:
         """Send what is left, then a close frame; the peer's answer closes the transport."""
@@ -302,7 +336,7 @@ class TransitWebSocket(WebSocketProtocol):
         connection: Any = self._connection
         granted: int | Violation = GRANT_TOO_EARLY
         if connection.session.state in _GRANTING:
-            granted = self._grants.feed(text.payload, final=text.final)
+            granted = credit.grants.feed(text.payload, final=text.final)
         if isinstance(granted, Violation):
             self._refuse(granted)
         elif granted:
@@ -372,3 +406,9 @@ class TransitWebSocketFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> TransitWebSocket:
         """Make a connection."""
         return TransitWebSocket(self._openings, self._relay, self._clock, block_of(addr))
+
+    def reopen(
+        self, block: int, add: Callable[[RelayTransport], Connection], handed: HandedWebSocket
+    ) -> TransitWebSocket:
+        """Make a connection that another process has opened; see `TransitWebSocket`."""
+        return TransitWebSocket(self._openings, self._relay, self._clock, block, add, handed)

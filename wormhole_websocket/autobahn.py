@@ -174,6 +174,10 @@ class OpeningFactory(WebSocketServerFactory):
         made: Opening = opening
         return made
 
+    def reopened(self) -> None:
+        """A connection is here whose handshake another process has answered; it counts until `ended`."""
+        self.countConnections += 1
+
     def ended(self) -> None:
         """A connection is gone whose handshake had succeeded; Autobahn counts the others."""
         self.countConnections -= 1

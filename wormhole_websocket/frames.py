@@ -406,6 +406,27 @@ class MessageReader(_FrameReader):
         return self.take()[0]
 
 
+@attrs.frozen
+class StreamPosition:
+    """
+    Where a `StreamReader` stands in a peer's frames, for another one to go on from there.
+
+    :ivar begun: what has arrived of a frame whose header is not whole, or of a control frame that is not.
+    :ivar inside: whether a message has begun that is not complete.
+    :ivar text: whether that is text.
+    :ivar left: bytes to come of a data frame that is not whole.
+    :ivar mask: four bytes, of which the first is for the next of these bytes; none: nothing is masked.
+    :ivar final: whether that frame ends its message.
+    """
+
+    begun: bytes = b""
+    inside: bool = False
+    text: bool = False
+    left: int = 0
+    mask: bytes = b""
+    final: bool = False
+
+
 class StreamReader(_FrameReader):
     """
     Reads the frames of a client whose binary messages are a stream of bytes of any length.
@@ -413,13 +434,26 @@ class StreamReader(_FrameReader):
     Payload is unmasked where it stands and handed on as it arrives. At most 130 bytes are kept.
 
     :param texts: whether text messages are handed on, too, apart from the stream.
+    :param position: where another reader has stopped; it had the same `texts`.
     """
 
     __slots__ = ("_held",)
 
-    def __init__(self, *, texts: bool = False) -> None:
+    def __init__(self, *, texts: bool = False, position: StreamPosition | None = None) -> None:
         super().__init__(_LONGEST, masked=True, gathers=False, texts=texts)
         self._held = b""
+        if position is not None:
+            self._held = position.begun
+            self._allowed = _INSIDE if position.inside else _BETWEEN
+            self._text = position.text
+            self._left, self._mask, self._final = position.left, position.mask, position.final
+
+    @property
+    def position(self) -> StreamPosition:
+        """Where it stands; it has met no fault, no close frame, and no text that it does not hand on."""
+        return StreamPosition(
+            self._held, self._allowed is _INSIDE, self._text, self._left, self._mask, self._final
+        )
 
     @property
     def units(self) -> int:

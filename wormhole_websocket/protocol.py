@@ -126,6 +126,11 @@ class WebSocketProtocol(Protocol):
         self._closed()
         self.transport.abortConnection()
 
+    def reopen(self) -> None:
+        """Go on with a connection that another process has opened, in place of `connectionMade`."""
+        self._openings.reopened()
+        self._opened(b"", b"")
+
     # What Twisted calls.
 
     def connectionMade(self) -> None:

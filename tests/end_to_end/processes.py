@@ -23,11 +23,12 @@ from tests.ports import free_port
 
 BIN = Path(sys.executable).parent
 SECONDS = 60.0
+RUN = (str(BIN / "wormhole-server"), "run")
 _PASTE = re.compile(
     r"--relay-url=ws://([^ ]+):(\d+)(?:/PATH-PREFIX)?/v1 --transit-helper=tcp:([^ ]+):(\d+)"
 )
 WAYS = {
-    "run": [str(BIN / "wormhole-server"), "run"],
+    "run": [*RUN],
     "twist": [str(BIN / "twist"), "--log-format=text", "wormhole-server"],
     "twistd": [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "wormhole-server"],
 }
@@ -131,7 +132,7 @@ class Server:
         self,
         database: str,
         *flags: str,
-        command: Sequence[str] = (str(BIN / "wormhole-server"), "run"),
+        command: Sequence[str] = RUN,
         environment: Mapping[str, str] = _FROM_ONE_ADDRESS,
     ) -> None:
         self._database = database
@@ -209,6 +210,22 @@ class Server:
         assert self.program is not None
         status = Path(f"/proc/{self.program.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+
+
+class Succeeded(Server):
+    """A server that is taken over by another process each time that it is started again."""
+
+    def __init__(self, where: Path, *flags: str) -> None:
+        self.path = where / "take-over"
+        super().__init__(f"sqlite:///{where / 'server.db'}", f"--take-over={self.path}", *flags)
+
+    def succeed(self, command: Sequence[str] = RUN) -> None:
+        """Start the next process, which ends the one before."""
+        before, self._command = self.program, command
+        assert before is not None
+        self.start()
+        assert before.finish() == 0, before.output
+        self.outputs.append(before.output)
 
 
 @contextmanager

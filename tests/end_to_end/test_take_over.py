@@ -4,17 +4,21 @@ A server that takes over from the one that runs: its ports, its database and the
 
 from __future__ import annotations
 
+import hashlib
+import random
 import shutil
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from tests.certificates import Authority
-from tests.end_to_end.processes import BIN, Program, Server, two_folders, wormhole
-from tests.end_to_end.relay_clients import WebSocketPeer
+from tests.end_to_end.processes import RUN, Program, Succeeded, two_folders, wormhole
+from tests.end_to_end.relay_clients import CreditedPeer, TcpPeer, WebSocketPeer
 from tests.end_to_end.relay_peers import Peer, pair
 from tests.end_to_end.sessions import Session
 from tests.ports import free_port
@@ -22,7 +26,7 @@ from tests.project.markdown import ROOT
 from tests.transit_relay.fakes import handshake
 
 _SIZE = 100_000_000
-_RUN = (str(BIN / "wormhole-server"), "run")
+_END = b"\xff"
 _PACKAGES = (
     "rendezvous",
     "transit_relay",
@@ -39,22 +43,6 @@ _PACKAGES = (
         )
     ),
 )
-
-
-class Succeeded(Server):
-    """A server that is taken over by another process each time that it is started again."""
-
-    def __init__(self, where: Path, *flags: str) -> None:
-        self.path = where / "take-over"
-        super().__init__(f"sqlite:///{where / 'server.db'}", f"--take-over={self.path}", *flags)
-
-    def succeed(self, command: tuple[str, ...] = _RUN) -> None:
-        """Start the next process, which ends the one before."""
-        before, self._command = self.program, command
-        assert before is not None
-        self.start()
-        assert before.finish() == 0, before.output
-        self.outputs.append(before.output)
 
 
 @pytest.fixture
@@ -76,7 +64,7 @@ def test_taken_over(server: Succeeded, tmp_path: Path) -> None:
         shutil.copytree(ROOT / package, other / package)
     version = other / "wormhole_server/version.py"
     version.write_text(version.read_text().replace('VERSION = "', 'VERSION = "9.'))
-    upgrade = ("env", f"PYTHONPATH={other}", *_RUN)
+    upgrade = ("env", f"PYTHONPATH={other}", *RUN)
     there, here = two_folders(tmp_path)
     with (there / "file.bin").open("wb") as file:
         file.truncate(_SIZE)
@@ -95,7 +83,7 @@ def test_taken_over(server: Succeeded, tmp_path: Path) -> None:
         while server.metrics()["wormhole_relay_bytes_total"] < 1_000_000:
             pass
         for turn in range(4):
-            server.succeed(_RUN if turn % 2 else upgrade)
+            server.succeed(RUN if turn % 2 else upgrade)
             assert ('version="9.' in str(server.metrics())) == (turn % 2 == 0)
             one.send(b"%d" % turn)
             two.expect(b"%d" % turn)
@@ -115,8 +103,40 @@ def test_taken_over(server: Succeeded, tmp_path: Path) -> None:
             receiver.end()
 
 
+def test_websockets(server: Succeeded) -> None:
+    """Over WebSocket everything goes on as well, both ways at once, wherever in a frame it is."""
+    pairs = [
+        (WebSocketPeer(server.web_port), WebSocketPeer(server.web_port)),
+        (WebSocketPeer(server.web_port), TcpPeer(server.transit_port)),
+        (CreditedPeer(server.web_port), TcpPeer(server.transit_port)),
+    ]
+    for number, ends in enumerate(pairs):
+        for side, end in enumerate(ends):
+            end.shake(handshake(side, b"%064x" % number))
+        assert [end.receive(3) for end in ends] == [b"ok\n"] * 2
+    granting, sender = pairs.pop()
+    assert isinstance(granting, CreditedPeer)
+    directions = [direction for one, other in pairs for direction in ((one, other), (other, one))]
+    enough = Event()
+    with ThreadPoolExecutor(2 * len(directions)) as threads:
+        sent = [threads.submit(_send, peer, enough) for peer, _ in directions]
+        received = [threads.submit(_receive, peer) for _, peer in directions]
+        try:
+            for turn in range(4):
+                sender.send(b"%d" % turn * 10)
+                granting.grant(5)
+                assert granting.receive(5) == b"%d" % (turn // 2) * 5
+                server.succeed()
+        finally:
+            enough.set()
+    assert [each.result() for each in received] == [each.result() for each in sent]
+    granting.grant(100)
+    assert granting.receive(20) == b"2" * 10 + b"3" * 10
+    assert "Traceback" not in server.output
+
+
 def test_what_is_waited_for(tmp_path: Path) -> None:
-    """Pairs over TLS and WebSocket are finished by the server that runs, and all others go on in the next."""
+    """Pairs over TLS are finished by the server that runs, and all others go on in the next."""
     key, chain = Authority().issue().write(tmp_path)
     port = free_port()
     tls = f"--transit=ssl:{port}:interface=127.0.0.1:privateKey={key}:certKey={chain}"
@@ -134,21 +154,20 @@ def test_what_is_waited_for(tmp_path: Path) -> None:
         successor = Program(server.command_line())
         before, server.program = server.program, successor
         assert before is not None
-        before.wait_for("waiting up to 30 s for pairs to finish: 2")
+        before.wait_for("waiting up to 30 s for pairs to finish: 1")
         for sender, receiver in ((one, two), (first, second), (two, one)):
             sender.send(b"meanwhile")
             receiver.expect(b"ok\nmeanwhile" if receiver is second else b"meanwhile")
+        late, partner = pair(server.transit_port, "e")
+        for each in (first, second):
+            each.close()
+        successor.wait_for("Taken over: 6 connections")
+        assert before.finish() == 0
+        for sender, receiver in ((late, partner), (one, two)):
+            sender.send(b"afterwards")
+            receiver.expect(b"afterwards")
         plain.send(b"to a page")
         assert page.receive(12) == b"ok\nto a page"
-        late, partner = pair(server.transit_port, "e")
-        for each in (page, plain, first, second):
-            each.close()
-        successor.wait_for("Taken over: 4 connections")
-        assert before.finish() == 0
-        late.send(b"afterwards")
-        partner.expect(b"afterwards")
-        one.send(b"afterwards")
-        two.expect(b"afterwards")
         assert "Traceback" not in before.output + successor.output
     finally:
         server.kill()
@@ -173,3 +192,26 @@ def test_other_ports(server: Succeeded) -> None:
     assert server.metrics()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", before))
+
+
+def _send(peer: TcpPeer, enough: Event) -> str:
+    """Send bytes until it is enough, and return their hash."""
+    digest = hashlib.sha256()
+    while not enough.is_set():
+        data = random.randbytes(random.randrange(200_000)).replace(_END, b"")
+        digest.update(data)
+        peer.send(data)
+    peer.send(_END)
+    return digest.hexdigest()
+
+
+def _receive(peer: TcpPeer) -> str:
+    """Receive all of that, and return its hash."""
+    digest = hashlib.sha256()
+    while not peer.inbox.endswith(_END):
+        digest.update(peer.inbox)
+        peer.inbox = b""
+        peer.read()
+        assert not peer.ended
+    digest.update(peer.inbox[:-1])
+    return digest.hexdigest()

@@ -38,7 +38,7 @@ from transit_relay.observer import (
     RelayObserver,
 )
 from transit_relay.relay import Relay
-from transit_relay.session import Cause, RelayLimits
+from transit_relay.session import Cause, HandedWebSocket, RelayLimits
 from transit_relay.transport import IStreamTransport, WebSocketFraming
 from wormhole_limits.bounds import BoundObserver
 
@@ -163,6 +163,7 @@ class FakeRelayTransport:
         self.silent: float | None = None
         self.ended = False
         self.delivered = False
+        self.frames: HandedWebSocket | None = None
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -181,6 +182,11 @@ class FakeRelayTransport:
 
     def detach(self) -> None:
         self.producer = None
+
+    def release(self) -> HandedWebSocket | None:
+        if self.producer is not None:
+            raise RuntimeError("a link writes to it")
+        return self.frames
 
     def finish(self, cause: Cause, /) -> None:
         self.finished = cause

@@ -117,6 +117,19 @@ class CreditTests(SynchronousTestCase):
             self.assertEqual(self.credit.withheld_bytes, max(0, len(given_bytes) - granted))
         self.assertNotIn(b"", self.sent)
 
+    def test_handed(self) -> None:
+        """Another one goes on with what is left, what is held, and a grant of which half has come."""
+        self.credit.grant(2)
+        self.credit.grants.feed(b"1", final=False)
+        self.credit.send(b"abcdef")
+        following = Credit(self.sent.append, self.credit.handed)
+        self.assertEqual((following.left, following.withheld_bytes), (0, 4))
+        granted = following.grants.feed(b"2", final=True)
+        assert isinstance(granted, int)
+        following.grant(granted)
+        self.assertEqual((self.sent, following.left), ([b"ab", b"cdef"], 8))
+        self.assertEqual(Credit(self.sent.append, following.handed).left, 8)
+
     def test_spend(self) -> None:
         """What goes past it counts, too."""
         self.credit.grant(5)

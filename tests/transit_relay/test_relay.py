@@ -18,8 +18,9 @@ from transit_relay.links.producer import ProducerLink
 from transit_relay.observer import ConnectionKind, ConnectionState, LinkKind, RelayMood
 from transit_relay.pair import Pair
 from transit_relay.relay import ConnectionCounts
-from transit_relay.session import Cause
+from transit_relay.session import Cause, HandedWebSocket
 from wormhole_limits.bounds import Bound
+from wormhole_websocket.frames import StreamPosition
 
 
 class RelayTests(ConnectionCase):
@@ -313,6 +314,15 @@ class HandoverTests(ConnectionCase):
         self.assertEqual(sum(self.next_observer.byte_counts), 5)
         self.assertEqual(self.observer.records, [])
         self.assertEqual(self.next.traffic.total, 10)
+
+    def test_frames(self) -> None:
+        """What the transport says of its frames, when no link uses it any more, goes with the connection."""
+        transport, _ = self.connect(handshake(0), kind=ConnectionKind.WEBSOCKET)
+        self.connect(handshake(1))
+        transport.frames = HandedWebSocket(StreamPosition(left=7))
+        self.relay.begin_handover()
+        frames = [each.websocket for _, each in self.relay.hand_over()]
+        self.assertEqual(frames, [HandedWebSocket(StreamPosition(left=7)), None])
 
     def test_months(self) -> None:
         """What a connection that began last month has sent does not count for this month."""

@@ -40,6 +40,7 @@ from transit_relay import websocket
 from transit_relay.credit import SUBPROTOCOL, Credit
 from transit_relay.observer import ConnectionKind, RelayMood
 from transit_relay.relay import ConnectionCounts
+from transit_relay.session import HandedWebSocket
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_limits.ip_addresses import block_of
@@ -868,6 +869,31 @@ class CreditTests(WebSocketCase):
         self.clock.pump([59.0, 2.0, 0.0])
         self.assertTrue(websocket.aborted)
         self.assert_nothing_left()
+
+
+class HandoverTests(WebSocketCase):
+    """What another process goes on with; for both of them see the tests of `wormhole_server.service`."""
+
+    def test_late_pong(self) -> None:
+        """A ping that waits for its peer to read is answered behind all that waits for the peer."""
+        websocket, tcp = self.pair()
+        while tcp.reading:
+            tcp.deliver(b"x" * 65536)
+        websocket.deliver(frame(b"late", PING))
+        protocol: Any = websocket.protocol
+        self.assertEqual(protocol.release(), HandedWebSocket())
+        self.assertEqual(self.received(websocket)[-1], (PONG, b"late"))
+
+    def test_possible(self) -> None:
+        """It takes an open WebSocket, and a TCP socket right below."""
+        in_memory: Any = self.connect(HANDSHAKE).protocol
+        self.assertFalse(in_memory.can_be_handed_over)
+        websocket = connect_twisted(self, self.factory.buildProtocol(None)).protocol
+        self.assertFalse(websocket.can_be_handed_over)
+        websocket.dataReceived(REQUEST)
+        self.assertTrue(websocket.can_be_handed_over)
+        websocket.abort()
+        self.assertFalse(websocket.can_be_handed_over)
 
 
 class FailureTests(WebSocketCase):

@@ -77,9 +77,13 @@ def take(wire: bytes, cuts: Sequence[int], units: int) -> list[MessageEvent]:
 
 
 def read_stream(
-    wire: bytes, cuts: Sequence[int] = (), *, texts: bool = False
+    wire: bytes, cuts: Sequence[int] = (), *, texts: bool = False, anew: bool = False
 ) -> list[StreamEvent | bytes]:
-    """The events of a stream reader; payload that no other event interrupts is joined."""
+    """
+    The events of a stream reader; payload that no other event interrupts is joined.
+
+    :param anew: at each cut before the end, another reader goes on from where the one before stands.
+    """
     reader = StreamReader(texts=texts)
     memory = bytearray(MARGIN + len(wire))
     events: list[StreamEvent | bytes] = []
@@ -99,6 +103,9 @@ def read_stream(
                 events[-1] = last + bytes(event)
             else:
                 events.append(bytes(event))
+        at_end = any(isinstance(event, TextBegun | CloseReceived | Violation) for event in events)
+        if anew and not at_end:
+            reader = StreamReader(texts=texts, position=reader.position)
     return events
 
 
@@ -424,6 +431,16 @@ class PropertyTests(SynchronousTestCase):
                 assert not isinstance(event, TextBegun | memoryview)
                 messages.append(event)
         self.assertEqual(messages, MessageReader(1 << 20).read(wire))
+
+    @given(frames_of_clients(), st.lists(st.integers(0, 3000), max_size=12), st.booleans())
+    def test_position(
+        self, sent: list[tuple[int, bool, bytes, bool]], cuts: list[int], texts: bool
+    ) -> None:
+        """Another reader goes on from anywhere as if it had read all that was before."""
+        wire = in_order(sent)
+        cuts = [min(cut, len(wire)) for cut in cuts]
+        expected = read_stream(wire, cuts, texts=texts)
+        self.assertEqual(read_stream(wire, cuts, texts=texts, anew=True), expected)
 
     @given(frames_of_clients(), st.integers(0, 3000), st.booleans())
     def test_length_before_payload(

@@ -20,6 +20,7 @@ from transit_relay.connection import Connection
 from transit_relay.relay import Relay
 from transit_relay.tcp import TransitProtocol
 from transit_relay.transport import RelayTransport
+from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_limits.ip_addresses import address_block, parse_ip
 from wormhole_server.config.endpoints import Endpoint
 from wormhole_server.errors import StartError
@@ -75,15 +76,20 @@ class Predecessor(Service):
                 return self._ports.pop(place)[1]
         return None
 
-    def resume(self, relay: Relay, factory: LimitingFactory) -> None:
+    def resume(
+        self, relay: Relay, websockets: TransitWebSocketFactory, factory: LimitingFactory
+    ) -> None:
         """
         Go on with the connections of its relay.
 
+        :param websockets: makes those over WebSocket.
         :param factory: counts them.
         """
         peers, self._peers = self._peers, []
         if peers:
-            connections = [_adopt(relay, factory, peer, handle) for peer, handle in peers]
+            connections = [
+                _adopt(relay, websockets, factory, peer, handle) for peer, handle in peers
+            ]
             relay.reunite(connections, [peer.connection for peer, _ in peers])
             _log.info("Taken over: {count} connections of the relay.", count=len(peers))
         if self._notifier.kept is not None:
@@ -134,10 +140,15 @@ class Predecessor(Service):
 
 
 def _adopt(
-    relay: Relay, factory: LimitingFactory, peer: HandedPeer, handle: socket.socket
+    relay: Relay,
+    websockets: TransitWebSocketFactory,
+    factory: LimitingFactory,
+    peer: HandedPeer,
+    handle: socket.socket,
 ) -> Connection | None:
     """Go on with one connection; None: it is lost."""
     ip = None if peer.client is None else parse_ip(peer.client)
+    block = 0 if ip is None else address_block(ip)
     adopted: Connection | None = None
 
     def add(transport: RelayTransport) -> Connection:
@@ -145,7 +156,12 @@ def _adopt(
         adopted = relay.add_connection(transport, peer.connection)
         return adopted
 
-    protocol = TransitProtocol(relay, 0 if ip is None else address_block(ip), add)
+    frames = peer.connection.websocket
+    protocol = (
+        TransitProtocol(relay, block, add)
+        if frames is None
+        else websockets.reopen(block, add, frames)
+    )
     try:
         factory.adopt(ReleasedSocket(handle, peer.unsent, ip), protocol)
     except OSError:  # its peer has gone meanwhile

@@ -231,10 +231,11 @@ class ServerService(SequentialService):
             status=settings.status_page,
             client=client,
         )
+        self._transit_websockets = TransitWebSocketFactory(self._relay, reactor)
         self._web = web_site(
             scheduler,
             rendezvous=self._rendezvous.clients,
-            relay=TransitWebSocketFactory(self._relay, reactor),
+            relay=self._transit_websockets,
             check=self._rendezvous.server.check_database,
             is_starting=lambda: not self._serving,
             is_stopping=lambda: not self.running,
@@ -319,7 +320,7 @@ class ServerService(SequentialService):
             await running
         except CancelledError as error:
             raise StartStoppedError("stopped before the start was complete") from error
-        self._predecessor.resume(self._relay, self._taken_over)
+        self._predecessor.resume(self._relay, self._transit_websockets, self._taken_over)
         self._policy.close_denied()
         self._serving = True
         self._ports.accept()

@@ -9,10 +9,11 @@ from socket import socket
 
 import pytest
 
-from tests.end_to_end.processes import Program, Server, serving, until
+from tests.end_to_end.processes import Program, Server, Succeeded, serving, until
 from tests.ports import free_port
-from tests.system.web.client_page import PEER_CANCELLED
+from tests.system.web.client_page import MIB, PEER_CANCELLED
 from tests.system.web.conftest import Opener, stopped
+from tests.system.web.contents import read_files, write_file
 
 CONNECTING = "Connecting the two devices"
 
@@ -25,10 +26,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[Server]:
-    """A relay in a process of its own."""
-    with serving(f"sqlite:///{tmp_path / 'relay.db'}") as running:
-        yield running
+def relay(tmp_path: Path) -> Iterator[Succeeded]:
+    """A relay in a process of its own, which can be taken over."""
+    (tmp_path / "relay").mkdir()
+    running = Succeeded(tmp_path / "relay")
+    running.start()
+    yield running
+    running.kill()
 
 
 @pytest.fixture
@@ -87,6 +91,25 @@ def test_relay_restarted(open_page: Opener, relay: Server, file: Path) -> None:
         page.wait_for_title(CONNECTING)
     relay.start()
     receiver.wait_for_title("Received")
+    sender.wait_for_title("Sent")
+
+
+def test_relay_taken_over(open_page: Opener, relay: Succeeded, tmp_path: Path) -> None:
+    """A relay that is upgraded while bytes move cuts nothing, with a proxy between it and the pages."""
+    file = tmp_path / "large.bin"
+    write_file(file, 128 * MIB)
+    sender, receiver = open_page(), open_page()
+    receiver.receive(sender.send_files(file))
+    receiver.save()
+    for _ in range(2):
+        until(lambda: relay.metrics()["wormhole_relay_bytes_total"] > 4 * MIB)  # since its start
+        relay.succeed()
+    assert "Taken over: 2 connections of the relay." in relay.output
+    receiver.wait_for_title("Received")
+    arrived = receiver.wait_for_download(
+        file.name, lambda path: path.stat().st_size == file.stat().st_size
+    )
+    assert read_files(arrived) == read_files(file)
     sender.wait_for_title("Sent")
 
 

@@ -15,7 +15,9 @@ from tests.schedulers import make_scheduler
 from tests.transit_relay.fakes import TOKEN, FakeObserver, handshake, make_relay
 from tests.wormhole_server.listening.connections import RefusalRecorder, make_policy
 from tests.wormhole_server.logs import LogCase
+from transit_relay.links.splice import SpliceLinkFactory
 from transit_relay.tcp import TransitFactory
+from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_server.config.endpoints import Endpoint
 from wormhole_server.lifecycle.systemd import Notifier
 from wormhole_server.listening.factory import LimitingFactory
@@ -59,16 +61,26 @@ class HandoverCase(LogCase):
         self.reactor: Any = SelectReactor()
         self.addCleanup(self.reactor.disconnectAll)
         self.policy = make_policy(RefusalRecorder())
-        self.relay = make_relay(self.reactor, FakeObserver())
         self.notifier = KeepingNotifier()
         self.now = 0.0
+        self.links = SpliceLinkFactory(1 << 20, FakeObserver())
+        self.addCleanup(self.links.close)
+        self.make_relay()
+        self.port = self.listen(lambda: TransitFactory(self.relay))
+        self.web_port = self.listen(lambda: self.websockets)
 
-        def connect(address: Any) -> Any:
-            return TransitFactory(self.relay).buildProtocol(address)
+    def make_relay(self) -> None:
+        """A relay, which from now on has all connections to the ports."""
+        self.relay = make_relay(self.reactor, FakeObserver(), make_link=self.links)
+        self.websockets = TransitWebSocketFactory(self.relay, self.reactor)
 
-        inner = Factory()
-        inner.buildProtocol = connect  # type: ignore[assignment, method-assign]
-        self.port = self.reactor.listenTCP(0, self.limiting(inner), interface="127.0.0.1")
+    def listen(self, serving: Callable[[], Factory]) -> int:
+        """A port, whose number is returned, for the factory that serves when somebody comes."""
+        inner: Any = Factory()
+        inner.buildProtocol = lambda address: serving().buildProtocol(address)
+        port = self.reactor.listenTCP(0, self.limiting(inner), interface="127.0.0.1")
+        number: int = port.getHost().port
+        return number
 
     def limiting(self, inner: Factory) -> LimitingFactory:
         """What counts connections."""
@@ -98,10 +110,15 @@ class HandoverCase(LogCase):
 
     def peer(self, side: int, token: bytes = TOKEN) -> socket.socket:
         """A client of the relay, which has sent its handshake."""
-        peer = socket.create_connection(("127.0.0.1", self.port.getHost().port))
+        peer = self.dial(self.port)
+        peer.sendall(handshake(side, token))
+        return peer
+
+    def dial(self, port: int) -> socket.socket:
+        """A client, which has sent nothing."""
+        peer = socket.create_connection(("127.0.0.1", port))
         self.addCleanup(peer.close)
         peer.settimeout(0.0)
-        peer.sendall(handshake(side, token))
         return peer
 
     def until(self, so: Callable[[], bool]) -> None:

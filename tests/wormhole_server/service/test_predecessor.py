@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from functools import partial
 
 from twisted.internet.protocol import Factory
 
-from tests.transit_relay.fakes import FakeObserver, make_relay
+from tests.transit_relay.fakes import TOKEN, handshake
+from tests.transit_relay.frames import (
+    BINARY,
+    CONTINUATION,
+    PING,
+    PONG,
+    REQUEST,
+    TEXT,
+    frame,
+    parse,
+)
 from tests.wormhole_server.service.handovers import HandoverCase, KeepingNotifier
+from transit_relay.credit import SUBPROTOCOL
 from wormhole_server.config.endpoints import Endpoint
 from wormhole_server.lifecycle.handover import bundle
 from wormhole_server.lifecycle.handover.state import HandedState, encode
 from wormhole_server.service.predecessor import Predecessor
+from wormhole_websocket.frames import binary_header
 
 
-class PredecessorTests(HandoverCase):
+class PredecessorCase(HandoverCase):
+    """What a server hands over goes on in the next relay."""
+
     def take_over(self, kept: int | None) -> Predecessor:
         """A process that systemd gives what it has kept."""
         self.notifier = KeepingNotifier(kept)
@@ -25,6 +41,15 @@ class PredecessorTests(HandoverCase):
         self.successResultOf(predecessor.startService())
         return predecessor
 
+    def go_on(self, kept: int | None) -> Predecessor:
+        """A process that goes on with everything."""
+        self.make_relay()
+        predecessor = self.take_over(kept)
+        predecessor.resume(self.relay, self.websockets, self.limiting(Factory()))
+        return predecessor
+
+
+class PredecessorTests(PredecessorCase):
     def test_resumed(self) -> None:
         """The relay's connections go on, and systemd forgets them."""
         one, other, waiting = self.peer(0), self.peer(1), self.peer(0, b"1" * 64)
@@ -35,8 +60,7 @@ class PredecessorTests(HandoverCase):
         self.assertEqual(self.policy.limiter.total, 0)
         packed = self.kept()
 
-        self.relay = make_relay(self.reactor, FakeObserver())
-        self.take_over(packed).resume(self.relay, self.limiting(Factory()))
+        self.go_on(packed)
         self.assertEqual(self.policy.limiter.total, 3)
         self.assertEqual((self.relay.live.paired, self.relay.live.waiting), (2, 1))
         one.sendall(b"still here")
@@ -54,8 +78,7 @@ class PredecessorTests(HandoverCase):
         self.expect(other, b"ok\n")
         self.hand_over()
         self.reset(one)
-        self.relay = make_relay(self.reactor, FakeObserver())
-        self.take_over(self.kept()).resume(self.relay, self.limiting(Factory()))
+        self.go_on(self.kept())
         self.until(lambda: self.has_ended(other))
 
     def test_other_copies(self) -> None:
@@ -66,8 +89,7 @@ class PredecessorTests(HandoverCase):
         self.hand_over()
         packed = self.kept()
         self.take_over(os.dup(packed))
-        self.relay = make_relay(self.reactor, FakeObserver())
-        self.take_over(packed).resume(self.relay, self.limiting(Factory()))
+        self.go_on(packed)
         one.sendall(b"still here")
         self.expect(other, b"still here")
 
@@ -88,8 +110,7 @@ class PredecessorTests(HandoverCase):
 
     def test_nothing(self) -> None:
         """A first start has nothing to go on with."""
-        predecessor = self.take_over(None)
-        predecessor.resume(self.relay, self.limiting(Factory()))
+        predecessor = self.go_on(None)
         self.assertIsNone(predecessor.port(Endpoint("tcp:4001")))
         self.assertFalse(self.notifier.forgotten)
         self.assertEqual(self.logged(), [])
@@ -101,8 +122,7 @@ class PredecessorTests(HandoverCase):
         newer = b'{"version": 7}'
         too_few = encode(HandedState(0.0, ("tcp:4001", "tcp:4002")))
         for description, why in ((newer, "version 7"), (too_few, "2 sockets, and 1 came")):
-            predecessor = self.take_over(bundle.pack(description, [other]))
-            predecessor.resume(self.relay, self.limiting(Factory()))
+            self.go_on(bundle.pack(description, [other]))
             self.assertTrue(self.notifier.forgotten)
             (line,) = self.logged()
             self.assertIn(why, line)
@@ -114,3 +134,155 @@ class PredecessorTests(HandoverCase):
         os.close(no_socket)
         (line,) = self.logged()
         self.assertIn("cannot be used", line)
+
+
+class WebSocketTests(PredecessorCase):
+    """Peers on WebSocket, in the relay that their next process has."""
+
+    def connect(self, *frames: bytes, credit: bool = False) -> socket.socket:
+        """A peer that has opened its WebSocket, and sent `frames`."""
+        peer = self.dial(self.web_port)
+        asked = b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n" if credit else b""
+        peer.sendall(REQUEST[:-2] + asked + b"\r\n")
+        head = b""
+
+        def is_open() -> bool:
+            nonlocal head
+            with contextlib.suppress(BlockingIOError):
+                head += peer.recv(1024)
+            return head.endswith(b"\r\n\r\n")
+
+        self.until(is_open)
+        for each in frames:
+            peer.sendall(each)
+        return peer
+
+    def pair(self, *, credit: bool = False) -> tuple[socket.socket, socket.socket]:
+        """One on WebSocket and one on TCP, which have their ok."""
+        websocket, tcp = self.connect(frame(handshake(0)), credit=credit), self.peer(1)
+        self.expect(websocket, binary_header(3) + b"ok\n")
+        self.expect(tcp, b"ok\n")
+        return websocket, tcp
+
+    def settle(self) -> None:
+        """Let the relay read what has arrived."""
+        for _ in range(3):
+            self.reactor.iterate(0)
+
+    def received(self, peer: socket.socket, count: int) -> list[tuple[int, bytes]]:
+        """The next so many frames that a peer is sent."""
+        wire = b""
+        frames: list[tuple[int, bytes]] = []
+
+        def has_all() -> bool:
+            nonlocal wire
+            with contextlib.suppress(BlockingIOError):
+                got = peer.recv(1 << 20)
+                self.assertTrue(got)
+                found, wire = parse(wire + got)
+                frames.extend(found)
+            return len(frames) >= count
+
+        self.until(has_all)
+        self.assertEqual((len(frames), wire), (count, b""))
+        return frames
+
+    def test_cut_anywhere(self) -> None:
+        """Wherever the frames are when the process ends, the next one reads on from there."""
+        wire = (
+            frame(b"fragm", final=False)
+            + frame(b"pinged", PING)
+            + frame(b"ents and ", CONTINUATION)
+            + frame(b"x" * 130)
+        )
+        for cut in range(len(wire) + 1):
+            websocket, tcp = self.pair()
+            websocket.sendall(wire[:cut])
+            self.settle()
+            self.hand_over()
+            self.go_on(self.kept())
+            websocket.sendall(wire[cut:])
+            self.expect(tcp, b"fragments and " + b"x" * 130)
+            self.assertEqual(self.received(websocket, 1), [(PONG, b"pinged")])
+            tcp.sendall(b"back")
+            self.assertEqual(self.received(websocket, 1), [(BINARY, b"back")])
+            websocket.close()
+            self.until(partial(self.has_ended, tcp))
+            tcp.close()
+
+    def test_credit(self) -> None:
+        """What a peer has granted goes on, a grant included of which a part has come."""
+        wire = frame(b"4", TEXT) + frame(b"1", TEXT, final=False) + frame(b"0", CONTINUATION)
+        for cut in range(len(wire) + 1):
+            websocket, tcp = self.pair(credit=True)
+            websocket.sendall(wire[:cut])
+            self.settle()
+            tcp.sendall(b"x" * 20)
+            self.settle()
+            self.hand_over()
+            self.go_on(self.kept())
+            websocket.sendall(wire[cut:])
+            got = b""
+            while len(got) < 14:
+                ((opcode, payload),) = self.received(websocket, 1)
+                self.assertEqual(opcode, BINARY)
+                got += payload
+            self.settle()
+            self.assertRaises(BlockingIOError, websocket.recv, 1)
+            websocket.sendall(frame(b"6", TEXT))
+            self.assertEqual(self.received(websocket, 1), [(BINARY, b"x" * 6)])
+            self.reset(websocket)
+            tcp.close()
+
+    def test_does_not_read(self) -> None:
+        """A peer that has not read what it was sent gets all of it in whole frames, and its pong."""
+        websocket, tcp = self.pair()
+        data = bytes(range(256)) * (1 << 15)
+        sent = 0
+        for _ in range(100):
+            with contextlib.suppress(BlockingIOError):
+                sent += tcp.send(data[sent : sent + 50_000])
+            self.settle()
+        self.assertLess(sent, len(data))
+        websocket.sendall(frame(b"late", PING))
+        self.settle()
+        self.hand_over()
+        self.go_on(self.kept())
+        got, wire = b"", b""
+        pongs: list[bytes] = []
+        while len(got) < sent or not pongs:
+            self.reactor.iterate(0.01)
+            with contextlib.suppress(BlockingIOError):
+                found, wire = parse(wire + websocket.recv(1 << 20))
+                pongs += [payload for opcode, payload in found if opcode == PONG]
+                got += b"".join(payload for opcode, payload in found if opcode == BINARY)
+        self.assertEqual((got, pongs), (data[:sent], [b"late"]))
+
+    def test_alone(self) -> None:
+        """One in its handshake, one that waits, and one that is closing: the last is not handed over."""
+        request = frame(handshake(0, b"1" * 64))
+        begun, waiting = self.connect(request[:50]), self.connect(frame(handshake(0)))
+        closing = self.connect(frame(b"wrong"))
+        self.until(lambda: self.relay.live.closing == 1 and self.relay.live.waiting == 1)
+        self.hand_over()
+        self.go_on(self.kept())
+        self.assertEqual((self.relay.live.handshake, self.relay.live.waiting), (1, 1))
+        begun.sendall(request[50:])
+        for peer, token in ((begun, b"1" * 64), (waiting, TOKEN)):
+            self.expect(self.peer(1, token), b"ok\n")
+            self.expect(peer, binary_header(3) + b"ok\n")
+        closing.close()
+
+    def test_pinged(self) -> None:
+        """It is pinged in the next process, and no more in this one."""
+        websocket, _ = self.pair()
+        (before,) = self.relay._connections.keys() - {
+            each for each in self.relay._connections if each.transport.framing is None
+        }
+        self.hand_over()
+        self.assertFalse(before.transport._ping_timer.running)  # type: ignore[attr-defined]
+        self.go_on(self.kept())
+        self.assertEqual(self.websockets._openings.countConnections, 1)
+        (after,) = (each for each in self.relay._connections if each.transport.framing is not None)
+        after.transport._ping_or_drop()  # type: ignore[attr-defined]
+        self.assertEqual(self.received(websocket, 1), [(PING, b"")])

@@ -11,6 +11,7 @@ from tests.wormhole_server.files import new_path
 from tests.wormhole_server.service.handovers import HandoverCase, KeepingNotifier
 from wormhole_server.errors import StartError
 from wormhole_server.lifecycle.handover import bundle
+from wormhole_server.lifecycle.handover.state import VERSION
 from wormhole_server.lifecycle.handover.take_over import ask_predecessor
 
 
@@ -38,13 +39,13 @@ class SuccessorTests(HandoverCase):
         self.until(lambda: self.relay.live.waiting == 1)
         successor = self.successor(str(self.path))
         successor.startService()
-        early = self.ask(1)
+        early = self.ask(VERSION)
         self.until(lambda: len(successor._asking) == 1)
         self.assertEqual((successor.is_expected, self.stopped), (False, 0))
         successor.serve()
         self.assertEqual((successor.is_expected, self.stopped), (True, 1))
         successor.stop()
-        second = self.ask(1)
+        second = self.ask(VERSION)
         self.until(lambda: len(successor._asking) == 2)
         self.assertEqual(self.stopped, 1)
         successor.hand_over()
@@ -68,7 +69,7 @@ class SuccessorTests(HandoverCase):
         successor = self.successor(str(self.path))
         successor.startService()
         successor.serve()
-        asked = self.ask(2, 3)
+        asked = self.ask(VERSION + 1, VERSION + 2)
         self.until(lambda: self.stopped == 1)
         self.assertFalse(successor.is_expected)
         stopped = successor.stopService()
@@ -113,13 +114,13 @@ class SuccessorTests(HandoverCase):
         successor = self.successor(str(self.path))
         successor.startService()
         successor.serve()
-        self.ask(1)
+        self.ask(VERSION)
         self.until(lambda: successor.is_expected)
         successor.stop()
         assert successor._chosen is not None
         successor._chosen.transport.abortConnection()
         self.until(lambda: not successor.is_expected)
-        self.ask(1)
+        self.ask(VERSION)
         self.until(lambda: successor.is_expected)
         self.assertEqual(self.stopped, 1)
         stopped = successor.stopService()
@@ -131,7 +132,7 @@ class SuccessorTests(HandoverCase):
         successor.startService()
         successor.serve()
         successor.stop()
-        asked = self.ask(1)
+        asked = self.ask(VERSION)
         self.until(lambda: len(successor._asking) == 1)
         self.assertEqual((successor.is_expected, self.stopped), (False, 0))
         self.assertNoResult(asked)

@@ -49,7 +49,8 @@ class RunningSettings:
     take_over: str | None = setting(
         kinds.OPTIONAL_SOCKET,
         "A Unix socket on which a server waits to be succeeded. One that is started with the same path while "
-        "another serves gets the ports and the TCP connections of the relay from it, and cuts none of them. "
+        "another serves gets the ports and the relay's connections from it, and cuts none but those over TLS "
+        "that take longer than shutdown-timeout. "
         "Both need the same network: containers the host's.",
         default=None,
     )

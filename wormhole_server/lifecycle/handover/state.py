@@ -14,11 +14,11 @@ import msgspec
 
 from transit_relay.session import HandedConnection
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with any change that a server which knows the version before would misread."""
 
-VERSIONS: Final = frozenset({VERSION})
-"""What `decode` reads."""
+VERSIONS: Final = frozenset({1, VERSION})
+"""What `decode` reads; 1 knows no WebSockets."""
 
 
 @attrs.frozen

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from transit_relay.credit import GrantReader, HandedCredit
 from transit_relay.handshake import Request, Side, Token
-from transit_relay.session import HandedConnection
+from transit_relay.session import HandedConnection, HandedWebSocket
 from wormhole_server.lifecycle.handover.state import (
     HandedPeer,
     HandedState,
@@ -16,6 +17,7 @@ from wormhole_server.lifecycle.handover.state import (
     decode,
     encode,
 )
+from wormhole_websocket.frames import StreamPosition
 
 _REQUESTS = st.builds(
     Request,
@@ -23,6 +25,26 @@ _REQUESTS = st.builds(
     st.none() | st.binary(min_size=8, max_size=8).map(Side),
 )
 _SECONDS = st.floats(0, 1e6)
+_COUNTS = st.integers(0, 1 << 60)
+_WEBSOCKETS = st.builds(
+    HandedWebSocket,
+    st.builds(
+        StreamPosition,
+        st.binary(max_size=130),
+        st.booleans(),
+        st.booleans(),
+        _COUNTS,
+        st.binary(max_size=4),
+        st.booleans(),
+    ),
+    st.none()
+    | st.builds(
+        HandedCredit,
+        _COUNTS,
+        st.binary(max_size=100),
+        st.builds(GrantReader, _COUNTS, _COUNTS, st.booleans()),
+    ),
+)
 _PEERS = st.builds(
     HandedPeer,
     st.builds(
@@ -32,7 +54,8 @@ _PEERS = st.builds(
         st.none() | _REQUESTS,
         st.none() | st.integers(0, 10),
         _SECONDS,
-        st.integers(0, 1 << 60),
+        _COUNTS,
+        st.none() | _WEBSOCKETS,
     ),
     st.binary(max_size=100),
     st.sampled_from([None, "192.0.2.7", "2001:db8::7"]),
@@ -57,9 +80,15 @@ class StateTests(SynchronousTestCase):
         (peer,) = decode(encode(state), 102.5).peers
         self.assertEqual((peer.connection.age, peer.connection.paired), (9.5, 5.5))
 
+    def test_version_before(self) -> None:
+        """A state of version 1, which knew no WebSockets, is read."""
+        older = b'{"moment": 1.0, "version": 1, "peers": [{"connection": {"age": 2.0, "byte_count": 3}}]}'
+        (peer,) = decode(older, 1.0).peers
+        self.assertEqual(peer, HandedPeer(HandedConnection(2.0, byte_count=3)))
+
     def test_other_version(self) -> None:
         """Another version is refused, whatever else it says, and so is what has none."""
-        newer = encode(attrs.evolve(HandedState(0.0), version=2))
-        for data in (newer, b'{"version": 2, "peers": 7}', b"{}", b"\xff"):
+        newer = encode(attrs.evolve(HandedState(0.0), version=3))
+        for data in (newer, b'{"version": 3, "peers": 7}', b"{}", b"\xff"):
             with self.subTest(data=data):
                 self.assertRaises(UnknownVersionError, decode, data, 0.0)
