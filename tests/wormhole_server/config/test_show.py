@@ -81,7 +81,7 @@ class ShowDefaultTests(SynchronousTestCase):
         for name, shown in (
             ("send-buffer-limit", "4MiB"),
             ("disallow-list", "false"),
-            ("database-threads", "2"),
+            ("database-threads", "1"),
             ("motd", "none"),
             ("trusted-proxy", "none"),
             ("database", "sqlite:///wormhole-server.db"),

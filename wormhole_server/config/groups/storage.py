@@ -32,12 +32,13 @@ class StorageSettings:
         default=DatabaseUrl("sqlite:///wormhole-server.db"),
         repr=show_database_url,
     )
-    # Two overlap their round trips, and one goes on while the other waits for a lock of another
-    # instance. More compete for the interpreter. Each holds a connection and one batch.
+    # Each holds a connection and one batch. Two halve the batches, which doubles what is paid for each, and
+    # compete for the interpreter: half the throughput, unless a round trip takes milliseconds.
     database_threads: int = setting(
         kinds.number("a number of threads", 1, 64),
-        "How many threads, each with a connection, use PostgreSQL. SQLite always uses one.",
-        default=2,
+        "How many threads, each with a connection, use PostgreSQL. More than one pays only for hundreds of "
+        "exchanges at once with a database that is milliseconds away. SQLite always uses one.",
+        default=1,
     )
     # A machine that boots, a crash recovery and a failover have their database back within a minute or two.
     # Longer outages are better shown by an exit status than by a start that does not end.
