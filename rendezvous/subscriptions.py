@@ -159,15 +159,16 @@ class Subscriptions:
     """All subscriptions of this process, and all mailboxes that have a client connected to it."""
 
     def __init__(self) -> None:
-        self._by_address: dict[Address, list[Subscription]] = {}
+        # Tuples: most mailboxes have one or two, and a list has room for four.
+        self._by_address: dict[Address, tuple[Subscription, ...]] = {}
         # The same, by the numbers that announcements use for mailboxes.
-        self._by_key: dict[int, list[Subscription]] = {}
+        self._by_key: dict[int, tuple[Subscription, ...]] = {}
         self._present: Counter[Address] = Counter()
 
     def subscribe(self, subscription: Subscription) -> None:
         """Tell a subscription of messages from now on; its first page starts it."""
-        self._by_address.setdefault(subscription.address, []).append(subscription)
-        self._by_key.setdefault(subscription.key, []).append(subscription)
+        _add(self._by_address, subscription.address, subscription)
+        _add(self._by_key, subscription.key, subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Tell a subscription of nothing any more."""
@@ -176,7 +177,7 @@ class Subscriptions:
 
     def stored(self, address: Address, mailbox_id: int, message: StoredMessage) -> None:
         """Tell the subscribers of a mailbox of a message that this instance has committed."""
-        for subscription in tuple(self._by_address.get(address, ())):
+        for subscription in self._by_address.get(address, ()):
             subscription.stored(mailbox_id, message)
 
     def announced(self, key: int, mailbox_id: int, number: int) -> None:
@@ -186,7 +187,7 @@ class Subscriptions:
         :param key: the number of the mailbox's key; see `ledger.keys.lock_key`.
         :param number: of the newest message.
         """
-        for subscription in tuple(self._by_key.get(key, ())):
+        for subscription in self._by_key.get(key, ()):
             subscription.announced(mailbox_id, number)
 
     def count(self, address: Address, side: str) -> int:
@@ -216,11 +217,17 @@ class Subscriptions:
         return tuple(self._present)
 
 
-def _remove(
-    subscriptions: dict[K, list[Subscription]], where: K, subscription: Subscription
+def _add(
+    subscriptions: dict[K, tuple[Subscription, ...]], where: K, subscription: Subscription
 ) -> None:
-    there = subscriptions.get(where)
-    if there is not None and subscription in there:
-        there.remove(subscription)
-        if not there:
-            del subscriptions[where]
+    subscriptions[where] = (*subscriptions.get(where, ()), subscription)
+
+
+def _remove(
+    subscriptions: dict[K, tuple[Subscription, ...]], where: K, subscription: Subscription
+) -> None:
+    others = tuple(each for each in subscriptions.get(where, ()) if each is not subscription)
+    if others:
+        subscriptions[where] = others
+    else:
+        subscriptions.pop(where, None)

@@ -18,7 +18,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.base import ReactorBase
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IListeningPort, IProtocol, ITransport
-from twisted.internet.tcp import Connection, Port
+from twisted.internet.tcp import Connection, Port, Server
 from twisted.logger import ILogObserver, Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
@@ -31,6 +31,18 @@ _log = Logger()
 _PIECE_BYTES = 64
 """What a bytes object takes beside its bytes, and its place in a list."""
 
+_LATER_NAMES: Final = (
+    "bufferSize",
+    "connectionLost",
+    "dataBuffer",
+    "doRead",
+    "offset",
+    "producer",
+    "startReading",
+    "stopReading",
+    "streamingProducer",
+)
+"""Attributes that transports get when they are used, by Twisted or by the functions below."""
 
 MOST_READ_BYTES: Final = FileDescriptor.bufferSize
 """What a transport reads at a time, unless it is told otherwise."""
@@ -93,6 +105,20 @@ def call_without_log_context(reactor: ReactorBase) -> None:
         module.log = _Calls
 
 
+def share_attribute_names(transport_class: type[Connection]) -> None:
+    """
+    Let the transports of a class share the names of the attributes that they get when they are used.
+
+    CPython keeps the names of attributes once for a class, as far as its first dozen instances have them. Any
+    other instance that gets a further attribute, such as a producer, has a dictionary with all names of its
+    own from then on, of 0.8 KiB. Without this, it is chance whether the first dozen connections are used in
+    every way before the next ones are accepted. To be called before there are any.
+    """
+    first: Any = transport_class.__new__(transport_class)
+    for name in _LATER_NAMES:
+        setattr(first, name, None)
+
+
 def replace_protocol(transport: ITransport, protocol: IProtocol, data: bytes = b"") -> None:
     """
     Give a connection to another protocol, as `ProtocolWrapper` and HTTP upgrades do.
@@ -120,12 +146,14 @@ class ConnectionLostHook:
 
     def __init__(self, transport: ITransport) -> None:
         self._transport: Any = _innermost(transport)
-        self._transport.connectionLost = self._connection_lost
+        # Not a bound method, which would be one more object of each connection.
+        self._transport.connectionLost = self
 
     def connection_lost(self) -> None:
         """The connection is lost; the protocol has not been told yet."""
 
-    def _connection_lost(self, *reason: Any) -> None:
+    def __call__(self, *reason: Any) -> None:
+        """What the transport's method is called with."""
         transport = self._transport
         del transport.connectionLost
         try:
@@ -136,8 +164,20 @@ class ConnectionLostHook:
 
 def lost_hook(transport: ITransport) -> ConnectionLostHook | None:
     """Return the hook of a transport, or of the one below TLS; None: it has none."""
-    hook = getattr(getattr(_innermost(transport), "connectionLost", None), "__self__", None)
+    hook = getattr(_innermost(transport), "connectionLost", None)
     return hook if isinstance(hook, ConnectionLostHook) else None
+
+
+def forget_names(transport: ITransport) -> None:
+    """
+    Give a TCP transport that was accepted, or the one below TLS, the names that all of its kind have.
+
+    Twisted names each after its number and its peer's address, in two texts of 150 bytes that live as long as
+    the connection. One is for the context of log lines, see `call_without_log_context`, the other for `repr`.
+    """
+    below = _innermost(transport)
+    if isinstance(below, Server):
+        below.logstr = below.repstr = "a connection"
 
 
 class ReadHook:

@@ -40,7 +40,7 @@ class Open(Command[Page]):
     The connection subscribes before the ledger is asked, so that it misses nothing that is stored meanwhile.
     """
 
-    __slots__ = ("cost", "first_use", "keys", "mailbox", "not_new")
+    __slots__ = ("address", "cost", "first_use", "keys", "mailbox", "not_new")
     kind = CommandKind.OPEN
 
     def read(self, envelope: Envelope) -> None:
@@ -52,6 +52,8 @@ class Open(Command[Page]):
         self.mailbox = read_text("mailbox", envelope.mailbox, at_most=MAX_IDENTIFIER_BYTES)
         conversation.advance(self.kind)
         conversation.mailbox = self.mailbox
+        # One tuple, which the subscription and what counts mailboxes keep.
+        self.address: Address = (conversation.app, self.mailbox)
         self.keys = (mailbox_key(conversation.app, self.mailbox),)
         self.cost = mailbox_bytes(conversation.app, conversation.side, self.mailbox)
         self.not_new: ErrorKind | None = None
@@ -59,7 +61,7 @@ class Open(Command[Page]):
 
     def take(self, allowance: ClientAllowance) -> None:
         """See `Command.take`; the mailbox most likely exists."""
-        allowance.check_listeners(self._address, self.conversation.side)
+        allowance.check_listeners(self.address, self.conversation.side)
         self.not_new = allowance.take_mailbox(self.cost, self.arrived)
 
     def keep(self, allowance: ClientAllowance, result: Page) -> None:
@@ -67,7 +69,7 @@ class Open(Command[Page]):
         if self.not_new is not None:
             return
         if result.created:
-            allowance.keep_mailbox(self._address, None, self.cost)
+            allowance.keep_mailbox(self.address, None, self.cost)
         else:
             allowance.give_mailbox_back(self.cost, self.arrived)
 
@@ -78,7 +80,7 @@ class Open(Command[Page]):
 
     def start(self, listener: Listener) -> None:
         """See `Command.start`."""
-        self.first_use = listener.subscribe(self._address, self.conversation.side)
+        self.first_use = listener.subscribe(self.address, self.conversation.side)
 
     def perform(self, tx: Transaction, context: Context) -> Page:  # noqa: ARG002 - uses nothing else
         """See `Command.perform`."""
@@ -93,13 +95,9 @@ class Open(Command[Page]):
         """See `Command.undo`; a mailbox that the connection has claimed stays in use."""
         listener.unsubscribe()
         if self.first_use:
-            listener.stop_using(self._address)
+            listener.stop_using(self.address)
         if self.conversation.reverse(self.kind):
             self.conversation.mailbox = None
-
-    @property
-    def _address(self) -> Address:
-        return self.conversation.app, self.mailbox
 
 
 class Add(Command[Added | StoredMessage]):

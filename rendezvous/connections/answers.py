@@ -81,8 +81,8 @@ class AnswerQueue:
         self._rendezvous = rendezvous
         self._transport = transport
         self._output = output
-        # A list: it is short, and nearly always empty.
-        self._answers: list[Answer] = []
+        # A tuple: it is short, and nearly always empty, when it is no object of its own.
+        self._answers: tuple[Answer, ...] = ()
         self._bytes = 0
         # While nothing is read: how few answers have to wait until something is read again.
         self._resume_at: int | None = None
@@ -94,7 +94,7 @@ class AnswerQueue:
 
         :param one_at_a_time: whether nothing more is read until it is sent.
         """
-        self._answers.append(answer)
+        self._answers += (answer,)
         self._bytes += len(answer.payload)
         most = self._rendezvous.limits.pending_commands
         if one_at_a_time or self._bytes > MOST_BYTES:
@@ -112,9 +112,8 @@ class AnswerQueue:
 
     def send_ready(self, listener: Listener) -> None:
         """Send what is ready, up to the first answer that is not."""
-        answers = self._answers
-        while answers and answers[0].ready and not listener.replaying:
-            self._send(answers.pop(0), listener)
+        while self._answers and self._answers[0].ready and not listener.replaying:
+            self._send_first(listener)
         if self._resume_at is not None:
             self._resume()
 
@@ -132,11 +131,11 @@ class AnswerQueue:
             if 0 < answer.stored_number <= number:
                 due = place
         for _ in range(due):
-            self._send(self._answers.pop(0), listener)
+            self._send_first(listener)
 
     def clear(self) -> None:
         """Forget all answers: the connection is gone."""
-        self._answers.clear()
+        self._answers = ()
         self._bytes = 0
 
     def _pause(self, resume_at: int) -> None:
@@ -153,7 +152,8 @@ class AnswerQueue:
             self._resume_at = None
             self._transport.resume()
 
-    def _send(self, answer: Answer, listener: Listener) -> None:
+    def _send_first(self, listener: Listener) -> None:
+        answer, self._answers = self._answers[0], self._answers[1:]
         self._bytes -= len(answer.payload)
         rendezvous, command, refusal = self._rendezvous, answer.command, answer.refusal
         now = rendezvous.day()

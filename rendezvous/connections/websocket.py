@@ -73,9 +73,6 @@ class RendezvousProtocol(WebSocketProtocol):
     """
 
     factory: RendezvousFactory
-    client: Client | None = None
-    _auto_ping: AutoPing | None = None
-    _direct = False
 
     def __init__(
         self, factory: RendezvousFactory, options: _Options, address: IAddress | None
@@ -84,6 +81,10 @@ class RendezvousProtocol(WebSocketProtocol):
             factory.openings, factory.clock, options.open_seconds, options.close_seconds
         )
         self.factory = factory
+        # Not in the class: all connections share the names of these, see `share_attribute_names`.
+        self.client: Client | None = None
+        self._auto_ping: AutoPing | None = None
+        self._direct = False
         self._options = options
         self._address = address
         self._reader = MessageReader(options.max_message_bytes)
@@ -94,7 +95,8 @@ class RendezvousProtocol(WebSocketProtocol):
         self._read_bytes = self._last_read = 0
         self._messages = 0
         self._barren = 0  # reads in a row
-        self._outgoing: list[bytes] = []
+        # What this turn of the reactor brings together; an empty list would be an object of each connection.
+        self._outgoing: list[bytes] | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -266,16 +268,16 @@ class RendezvousProtocol(WebSocketProtocol):
         if not self._direct:
             self.transport.write(frame)
             return
-        if not self._outgoing:
+        if self._outgoing is None:
+            self._outgoing = []
             self.factory.connections.flush_later(self)
         self._outgoing.append(frame)
 
     def flush(self) -> None:
         """Send what this turn of the reactor has brought together."""
-        data = b"".join(self._outgoing)
-        self._outgoing.clear()
-        if data and self.state is not WebSocketState.CLOSED:
-            write_at_once(self.transport, data)
+        outgoing, self._outgoing = self._outgoing, None
+        if outgoing is not None and self.state is not WebSocketState.CLOSED:
+            write_at_once(self.transport, b"".join(outgoing))
 
     def go_away(self) -> None:
         """Close in good order: the server is stopping."""

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from rendezvous.errors import ErrorKind, Refusal
@@ -220,4 +221,9 @@ class Conversation:
 
     def _move(self, track: int, state: TrackState) -> None:
         states = self._states
-        self._states = (*states[:track], state, *states[track + 1 :])
+        self._states = _shared(*states[:track], state, *states[track + 1 :])
+
+
+@cache  # one tuple for all conversations in the same states; there are some dozens
+def _shared(*states: TrackState) -> tuple[TrackState, ...]:
+    return states

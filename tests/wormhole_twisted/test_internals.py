@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from sys import getsizeof
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
@@ -39,6 +40,7 @@ from wormhole_twisted.internals import (
     call_without_log_context,
     close_now,
     forget_abort,
+    forget_names,
     is_aborting,
     is_bare_tcp,
     is_tcp,
@@ -54,6 +56,7 @@ from wormhole_twisted.internals import (
     replace_logger,
     replace_protocol,
     run_timers_by_steady_clock,
+    share_attribute_names,
     stop_reading_with,
     take_socket,
     take_unread,
@@ -212,6 +215,83 @@ class ConnectionLostHookTests(TransportCase):
         self.peer.close()
         self.turn()
         self.assertEqual((events, wrapper.wrappedProtocol), (["hook"], None))
+
+
+class ShareAttributeNamesTests(SynchronousTestCase):
+    """`share_attribute_names`."""
+
+    def test_late_attributes(self) -> None:
+        """A connection has no names of its own, though the ones before it were not used."""
+        self.assertTrue(self.shares_names(share_attribute_names))
+
+    def test_python(self) -> None:
+        """Python would not share them."""
+        self.assertFalse(self.shares_names(lambda _: None))
+
+    def shares_names(self, prepare: Callable[[type[Server]], None]) -> bool:
+        """Whether the last of twenty transports has no names of its own when it is used."""
+
+        class Fresh(Server):
+            """A class of which there is no instance."""
+
+        prepare(Fresh)
+        reactor = FakeReactor()
+        port: Any = None
+        for number in range(20):
+            ours, _ = connect_pair(self)
+            transport = Fresh(ours, Recorder(), ("192.0.2.1", 1), port, number, cast(Any, reactor))
+        Hook(transport, lambda: None)
+        hook = NotingHook(transport)
+        read_at_most(transport, MOST_READ_BYTES)
+        transport.registerProducer(Recorder(), True)
+        transport.write(b"some")
+        transport.doWrite()
+        hook.end()
+        names = vars(transport)
+        return getsizeof(names) < getsizeof(dict(names))
+
+
+class ForgetNamesTests(SynchronousTestCase):
+    """`forget_names`."""
+
+    def setUp(self) -> None:
+        """Two connections that a port has accepted."""
+        reactor = SelectReactor()
+        self.addCleanup(reactor.disconnectAll)
+        port = Port(0, Factory(), reactor=reactor)
+        port._realPortNumber = 4000
+        self.transports = []
+        for number in (1, 2):
+            ours, _ = connect_pair(self)
+            address = (f"192.0.2.{number}", 1)
+            self.transports.append(Server(ours, Recorder(), address, port, number, reactor))
+
+    def test_names(self) -> None:
+        """The names that Twisted gives each connection are gone; all have the same."""
+        one, other = self.transports
+        self.assertIn("192.0.2.1", one.logPrefix())
+        self.assertNotEqual(repr(one), repr(other))
+        for each in self.transports:
+            forget_names(each)
+        self.assertNotIn("192.0.2", one.logPrefix())
+        self.assertIs(one.logPrefix(), other.logPrefix())
+        self.assertIs(repr(one), repr(other))
+
+    def test_wrapped(self) -> None:
+        """Below a protocol wrapper it is the transport's; its address can be asked as ever."""
+        one, _ = self.transports
+        wrapper: Any = WrappingFactory(Factory.forProtocol(Recorder)).buildProtocol(None)
+        wrapper.makeConnection(one)
+        forget_names(wrapper)
+        self.assertNotIn("192.0.2", one.logPrefix())
+        self.assertEqual(one.getPeer().host, "192.0.2.1")
+
+    def test_others(self) -> None:
+        """Any other transport is left alone."""
+        transport = StringTransport()
+        before = dict(vars(transport))
+        forget_names(transport)
+        self.assertEqual(vars(transport), before)
 
 
 class CloseNowTests(TransportCase):

@@ -48,6 +48,7 @@ from wormhole_server.listening.refused_connections import (
 )
 from wormhole_twisted.internals import (
     ConnectionLostHook,
+    forget_names,
     is_aborting,
     protocol_of,
     replace_protocol,
@@ -93,6 +94,7 @@ class CountedConnection(ConnectionLostHook):
         transport: ITransport,
     ) -> None:
         super().__init__(transport)
+        forget_names(transport)
         self._policy = policy
         self._listener = listener
         self.ip = ip

@@ -16,6 +16,7 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IReactorUNIX
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.tcp import Server
 from twisted.logger import Logger, globalLogPublisher
 
 from rendezvous.errors import LedgerUnavailable
@@ -59,7 +60,11 @@ from wormhole_server.web.pages.service import PagesService
 from wormhole_server.web.pages.sources import LivePagesSource
 from wormhole_server.web.path_prefix import PathPrefix
 from wormhole_server.web.site import web_site
-from wormhole_twisted.internals import call_without_log_context, run_timers_by_steady_clock
+from wormhole_twisted.internals import (
+    call_without_log_context,
+    run_timers_by_steady_clock,
+    share_attribute_names,
+)
 from wormhole_twisted.sequence import SequentialService
 
 _log = Logger()
@@ -87,6 +92,7 @@ def make_service(
     """
     run_timers_by_steady_clock(reactor)
     call_without_log_context(reactor)
+    share_attribute_names(Server)
     return ServerService(
         loaded,
         reactor,

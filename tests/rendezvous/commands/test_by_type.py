@@ -108,7 +108,7 @@ class TypeTests(SynchronousTestCase):
             "allocate": (Allocate, {}),
             "claim": (Claim, {"nameplate": "7", "not_new": None}),
             "release": (Release, {"nameplate": "7"}),
-            "open": (Open, {"mailbox": "box", "not_new": None}),
+            "open": (Open, {"mailbox": "box", "address": ("app", "box"), "not_new": None}),
             "add": (
                 Add,
                 {"mailbox": "box", "phase": "pake", "body": "00ff", "message_id": "null"},

@@ -109,6 +109,10 @@ class TableTests(SynchronousTestCase):
                         self.assertIs(refusal.kind, reason)
                     self.assertIs(self.refusal(talk, CommandKind(kind)), reason)
 
+    def test_shared_states(self) -> None:
+        """Conversations in the same states share one tuple, in whichever order they came there."""
+        self.assertIs(after("claim", "open")._states, after("open", "add", "claim")._states)
+
     def test_every_pair(self) -> None:
         """The table has a row for every command in every state that can be reached, and no other."""
         seen: set[TrackState] = set()

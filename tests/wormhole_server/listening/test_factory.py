@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.address import IPv4Address, UNIXAddress
@@ -121,6 +121,7 @@ class SocketTests(FactoryCase):
         self.factory.adopt(ReleasedSocket(self.accepted, b"rest", ip), protocol)
         (counted,) = self.policy.accepted
         self.assertEqual((counted.ip, self.limiter.total), (ip, 1))
+        self.assertNotIn("127.0.0.1", cast(Any, protocol.transport).logPrefix())
         self.client.sendall(b"hello")
         while not protocol.data:
             self.reactor.iterate(0.01)
