@@ -12,11 +12,12 @@ payload as it arrives, unmasked in the caller's memory, and gathers nothing.
 from __future__ import annotations
 
 import enum
+import struct
 from typing import Any, Final
 
 import attrs
 
-from wormhole_websocket.masking import apply_mask, masked_copy
+from wormhole_websocket.masking import mask_in, masked_copy
 
 MESSAGE_UNITS: Final = 8
 """What a whole message counts in the work of reading; a frame counts 1, and 1 more for each 4 KiB. A short
@@ -33,6 +34,11 @@ _CONTROL: Final = 0x08
 _LONGEST_CONTROL: Final = 125
 _EXTENDED: Final = {126: 2, 127: 8}
 """Bytes of a length that does not fit into seven bits, by what stands in these."""
+_LONG_HEADERS: Final = {
+    masked: {126: struct.Struct(f"!2xH{mask}s"), 127: struct.Struct(f"!2xQ{mask}s")}
+    for masked, mask in ((True, 4), (False, 0))
+}
+"""Headers with such a length, by whether they have a mask: the length and the mask."""
 _LONGEST: Final = (1 << 63) - 1
 """Bytes of a frame: the highest bit of a length is 0."""
 _UNLIMITED: Final = 1 << 63
@@ -212,6 +218,7 @@ class _FrameReader:
         """
         masked, gathered = self._masked, self._gathered
         mask_bit, shortest = (0x80, 6) if masked else (0, 2)
+        apply_mask = mask_in(memory)
         spent = 0
         while at < end and spent < units and not self._closed:
             if self._left:  # the frame has begun before
@@ -227,11 +234,12 @@ class _FrameReader:
                     if size > 127 or first not in self._allowed or first & _CONTROL:
                         self._fail(events, self._fault(first, size))
                         break
-                    width, least = (2, 126) if size == 126 else (8, 1 << 16)
-                    start += width
+                    least = 126 if size == 126 else 1 << 16
+                    header = _LONG_HEADERS[masked][size]
+                    start = at + header.size
                     if start > end:
                         break
-                    size = int.from_bytes(memory[at + 2 : at + 2 + width], "big")
+                    size, mask = header.unpack_from(memory, at)
                     if not least <= size <= _LONGEST:
                         self._fail(events, "the length of a frame is not in its shortest form")
                         break
@@ -240,12 +248,17 @@ class _FrameReader:
                         break
                     at = start + size
                     if masked:
-                        apply_mask(memory, start, at, bytes(memory[start - 4 : start]))
+                        apply_mask(start, at, bytes(memory[start - 4 : start]))
                     spent += 1
                     self._read_control(first & _OPCODE, bytes(memory[start:at]), events)
                     continue
                 elif start > end:
                     break
+                elif size == 1 and masked and start < end:  # without the cost of a call
+                    memory[start] ^= memory[start - 4]
+                    mask = b""
+                else:
+                    mask = bytes(memory[start - 4 : start]) if size and masked else b""
                 # The header of a data frame is whole.
                 if size > self._room:
                     self._fail(events, "the message is too long", CloseCode.MESSAGE_TOO_BIG)
@@ -259,18 +272,13 @@ class _FrameReader:
                     if self._text and gathered is None and not self._texts:
                         events.append(_TEXT_BEGUN)
                         self._dropping = True
-                mask = b""
-                if size == 1 and masked and start < end:  # without the cost of a call
-                    memory[start] ^= memory[start - 4]
-                elif size and masked:
-                    mask = bytes(memory[start - 4 : start])
             at = start + size
             if at > end:  # some of its payload has not arrived
                 turn = (end - start) & 3
                 self._left, self._final, self._mask = at - end, final, mask[turn:] + mask[:turn]
                 at, final = end, False
             if mask:
-                apply_mask(memory, start, at, mask)
+                apply_mask(start, at, mask)
             if final:
                 self._allowed, self._room = _BETWEEN, self._at_most
             if gathered is None:

@@ -156,7 +156,7 @@ class NoNativeMaskStreamTests(StreamTests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(frames, "apply_mask", mask_by_integers)
+        self.patch(frames, "mask_in", mask_by_integers)
 
 
 class RefusedStreamTests(StreamTests):

@@ -269,8 +269,10 @@ class TableTests(SynchronousTestCase):
     def test_long_lengths(self) -> None:
         """The two longer forms of a length are read from the least to the greatest of each."""
         for size in (126, 65535, 65536, 65537):
-            (message,) = MessageReader(1 << 17).read(frame(BINARY, b"x" * size))
-            self.assertEqual(message, MessageReceived(b"x" * size, text=False))
+            payload = b"x" * size
+            for masked, wire in ((True, frame(TEXT, payload)), (False, text_frame(payload))):
+                (message,) = MessageReader(1 << 17, masked=masked).read(wire)
+                self.assertEqual(message, MessageReceived(payload, text=True))
 
     def test_server(self) -> None:
         """A server's frames are read by the same rules, but that they must not be masked."""

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wormhole_websocket.masking import ApplyMask, mask_by_integers, masked_copy, native_mask
+from wormhole_websocket.masking import MaskIn, mask_by_integers, masked_copy, native_mask
 
 
-class ApplyTests(SynchronousTestCase):
-    """The functions of the type `ApplyMask`."""
+class MaskTests(SynchronousTestCase):
+    """The functions of the type `MaskIn`, and what they make."""
 
-    def check(self, apply: ApplyMask, start: int, size: int, mask: bytes) -> None:
+    def check(self, mask_in: MaskIn, start: int, size: int, mask: bytes) -> None:
         """Nothing but the bytes between the two places is masked, in both kinds of memory."""
         memory = bytearray(os.urandom(start + size + 10))
         before = bytes(memory)
@@ -27,10 +27,11 @@ class ApplyTests(SynchronousTestCase):
             )
             + before[start + size :]
         )
-        apply(memory, start, start + size, mask)
+        mask_in(memory)(start, start + size, mask)
         self.assertEqual(bytes(memory), after)
-        apply(memoryview(memory), start, start + size, mask)
+        mask_in(memoryview(memory))(start, start + size, mask)
         self.assertEqual(bytes(memory), before)
+        memory.clear()  # as nothing holds it any more
 
     @given(st.integers(0, 300), st.integers(0, 5000), st.binary(min_size=4, max_size=4))
     def test_any(self, start: int, size: int, mask: bytes) -> None:
@@ -39,6 +40,20 @@ class ApplyTests(SynchronousTestCase):
         assert native is not None, "Autobahn came without its native code"
         self.check(mask_by_integers, start, size, mask)
         self.check(native, start, size, mask)
+
+    @given(st.lists(st.tuples(st.integers(0, 50), st.binary(min_size=4, max_size=4))))
+    def test_several(self, pieces: list[tuple[int, bytes]]) -> None:
+        """Pieces of one memory are masked each with its own mask, which begins with the piece."""
+        native = native_mask()
+        assert native is not None, "Autobahn came without its native code"
+        wanted = b"".join(mask * (size // 4) + mask[: size % 4] for size, mask in pieces)
+        for mask_in in (mask_by_integers, native):
+            memory = bytearray(len(wanted))
+            apply_mask, at = mask_in(memory), 0
+            for size, mask in pieces:
+                apply_mask(at, at + size, mask)
+                at += size
+            self.assertEqual(bytes(memory), wanted)
 
     def test_without_native_code(self) -> None:
         """An installation of Autobahn without its native code is no error."""
