@@ -27,14 +27,6 @@ Bytes that may wait in the kernel for a target at first, and that are moved at o
 target has taken that many, up to what the mover holds.
 """
 
-_TURN_FILLS: Final = 2
-_TURN_BYTES: Final = 2 << 20
-"""
-How often the mover is filled in a turn, and bytes that are moved, at most: half a millisecond through the
-pipe. Much less would cost as much for the turn as for its bytes. How many have a turn in an iteration of the
-reactor is for the scheduler to say, which stands before the transports' reading.
-"""
-
 _PEEKED: Final = 4096
 """Bytes of which those that need no credit are looked for."""
 
@@ -147,7 +139,7 @@ class Direction:
         """Do nothing: the target's connection closes the pair when its transport is gone."""
 
     def _move(self) -> Exception | None:
-        left = min(_TURN_FILLS * self._largest(), _TURN_BYTES)
+        left = self._turn()
         while left > 0:
             room = self._output.room(self._most) if self._output.clear else 0
             if not room:
@@ -244,6 +236,15 @@ class Direction:
         """Bytes that can be moved at once, at most."""
         raise NotImplementedError
 
+    def _turn(self) -> int:
+        """
+        Bytes that are moved in a turn, at most.
+
+        How many have a turn in an iteration of the reactor is for the scheduler to say, which stands before
+        the transports' reading.
+        """
+        raise NotImplementedError
+
     def _head(self, length: int) -> bytes:
         """What the target's frames need before so many bytes."""
         return b"" if self._framing is None else self._framing.header(length)
@@ -311,3 +312,6 @@ class StreamDirection(Direction):
 
     def _largest(self) -> int:
         return self._mover.size
+
+    def _turn(self) -> int:
+        return self._mover.turn

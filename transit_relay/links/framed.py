@@ -93,3 +93,6 @@ class FrameDirection(Direction):
 
     def _largest(self) -> int:
         return len(self._resources.view) - MARGIN
+
+    def _turn(self) -> int:
+        return self._resources.buffer.turn

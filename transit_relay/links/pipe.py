@@ -24,6 +24,13 @@ Bytes below which a pipe costs more than this process's memory does. The kernel 
 that has used up what it allows in all.
 """
 
+_TURN_FILLS: Final = 2
+_TURN_BYTES: Final = 2 << 20
+"""
+How often a pipe is filled in a turn, and bytes that are moved, at most: half a millisecond. Much less would
+cost as much for the turn as for its bytes.
+"""
+
 _PLATFORM_ERRORS: Final = frozenset(
     {
         errno.EINVAL,  # the file system, or the kind of socket, has no splice
@@ -60,6 +67,11 @@ class Pipe:
     _exit: int
     _entry: int
     _held: int = 0
+
+    @property
+    def turn(self) -> int:
+        """See `Mover.turn`."""
+        return min(_TURN_FILLS * self.size, _TURN_BYTES)
 
     @classmethod
     def make(cls, wanted: int) -> "Pipe":

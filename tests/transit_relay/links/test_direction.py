@@ -11,7 +11,6 @@ from tests.transit_relay.fakes import LIMITS, FakeObserver
 from tests.transit_relay.links.fakes import FakeBuddy, FakeDescriptor, FakeFraming
 from transit_relay.credit import Credit
 from transit_relay.link import Meter
-from transit_relay.links import direction as direction_module
 from transit_relay.links.direction import StreamDirection
 from transit_relay.links.mover import SIZE
 from transit_relay.links.pipe import Pipe
@@ -342,7 +341,7 @@ class AmountTests(DirectionCase):
     def test_doubled(self) -> None:
         """A target that takes everything is given twice as much each time, up to what the mover holds."""
         self.assertIsNone(self.move(bytes(8 * SIZE)))
-        self.assertEqual(self.outlet.limits, [FIRST, 2 * FIRST, 4 * FIRST, SIZE])
+        self.assertEqual(self.outlet.limits, [FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST, SIZE])
 
     def test_half_a_room(self) -> None:
         """Half the limit is enough to double it, and less is not."""
@@ -380,23 +379,18 @@ class AmountTests(DirectionCase):
         self.assertTrue(self.waits)
 
     def test_turn(self) -> None:
-        """A turn takes what the mover holds twice, whatever is left."""
+        """A turn takes what the mover says, in as many fills as that takes, whatever is left."""
         self.largest(SIZE)
-        before = self.meter.total
-        self.move(bytes(8 * SIZE))
-        self.assertEqual(self.meter.total - before, 2 * SIZE)
-        self.assertFalse(self.waits)
-
-    def test_turn_of_a_large_mover(self) -> None:
-        """However much the mover holds, a turn is bounded."""
-        self.patch(direction_module, "_TURN_BYTES", SIZE)
-        self.largest(SIZE)
-        before = self.meter.total
-        self.move(bytes(8 * SIZE))
-        self.assertEqual(self.meter.total - before, SIZE)
+        for turn in (SIZE, 2 * SIZE):
+            self.resources.buffer.turn = turn
+            before = self.meter.total
+            self.move(bytes(8 * SIZE))
+            self.assertEqual(self.meter.total - before, turn)
+            self.assertFalse(self.waits)
 
     def test_rest_of_turn(self) -> None:
         """The rest of a turn that is not worth another read is left to the next."""
+        self.resources.buffer.turn = 2 * SIZE
         self.largest(SIZE)
         before = self.meter.total
         self.move(bytes(SIZE), bytes(SIZE - FIRST + 1), bytes(SIZE))

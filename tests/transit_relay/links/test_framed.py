@@ -178,6 +178,17 @@ class FrameDirectionTests(FrameDirectionCase):
         for _ in range(3):
             self.assertIsNone(self.read(b"a"))
 
+    def test_turn(self) -> None:
+        """A turn takes what the memory holds once, whatever is left."""
+        largest = len(self.resources.view) - MARGIN
+        for _ in range(10):
+            self.read(bytes(8 * largest))
+            self.outlet.clear = True
+        before = self.meter.total
+        self.read(bytes(8 * largest))
+        self.assertEqual(self.meter.total - before, largest)
+        self.assertFalse(self.source.fake.paused)
+
     def test_end(self) -> None:
         """The end of the source, and its loss, are for Twisted's transport to handle."""
         self.assertIs(self.read(b""), CONNECTION_DONE)

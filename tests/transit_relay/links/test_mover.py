@@ -29,11 +29,11 @@ class BufferTests(MoverCase):
         self.check_lost(Buffer())
 
     def test_size(self) -> None:
-        """It takes no more at once than it holds."""
+        """It takes no more at once than it holds, which is a turn."""
         source = FakeDescriptor()
         source.socket.inbox = [bytes(SIZE + 1)]
         buffer = Buffer()
-        self.assertEqual(buffer.size, SIZE)
+        self.assertEqual((buffer.size, buffer.turn), (SIZE, SIZE))
         self.assertEqual(buffer.fill(source.real, SIZE + 1), SIZE)
         self.assertEqual(buffer.fill(source.real, SIZE + 1), 1)
 

@@ -82,6 +82,13 @@ class PipeTests(MoverCase):
         self.patch(pipe_module, "fcntl", FakeKernel(300 * 1024))
         self.assertEqual(self.make().size, 256 * 1024)
 
+    def test_turn(self) -> None:
+        """A turn fills a pipe twice; however large the pipe, a turn is bounded."""
+        pipe = self.make()
+        for size, turn in ((LEAST, 2 * LEAST), (MIB, 2 * MIB), (4 * MIB, 2 * MIB)):
+            pipe.size = size
+            self.assertEqual(pipe.turn, turn)
+
     def test_no_size(self) -> None:
         """Where the kernel allows no size, the pipe is refused, and closed."""
         before = pipe_ends()
