@@ -150,6 +150,20 @@ def test_imports(tmp_path: Path) -> None:
     assert not imported & {"alembic", "autobahn", "email", "http", "sqlalchemy", "ssl", "twisted"}
 
 
+def test_imports_without_settings() -> None:
+    """What reads files, writes help and guesses at mistakes is not imported either, where there are none."""
+    answer = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "wormhole_server", "health"],
+        env={name: value for name, value in os.environ.items() if not name.startswith(SETTING)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    imported = set(re.findall(r"\| +([a-zA-Z_]+)", answer.stderr))
+    assert "wormhole_server" in imported
+    assert not imported & {"difflib", "textwrap", "tomllib"}
+
+
 @pytest.mark.parametrize("timeout", ["soon", "0"])
 def test_timeout(timeout: str) -> None:
     """A timeout that is none is refused with a line and status 2."""

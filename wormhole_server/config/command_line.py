@@ -8,7 +8,6 @@ Parses no value: `config/sources.py` does, and reports all problems at once, unk
 from __future__ import annotations
 
 import enum
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
@@ -257,4 +256,6 @@ def _parameter_help(parameter: Parameter) -> Iterator[str]:
 
 def _indented(text: str) -> list[str]:
     indent = " " * 6
+    import textwrap  # noqa: PLC0415 - for the help only
+
     return textwrap.wrap(text, _HELP_WIDTH, initial_indent=indent, subsequent_indent=indent)

@@ -6,7 +6,6 @@ Also guesses which name a misspelt one was meant to be.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 
@@ -36,6 +35,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     :return: None if `name` resembles none of `known`.
     """
+    import difflib  # noqa: PLC0415 - for a mistake only
+
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
 

@@ -9,7 +9,6 @@ environment are arguments.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -140,6 +139,8 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> It
 
 
 def _from_file(path: _Found, problems: list[str]) -> Iterator[_Found]:
+    import tomllib  # noqa: PLC0415 - not every server has such a file
+
     name = str(path.raw)
     try:
         with open(name, "rb") as file:
@@ -198,6 +199,8 @@ def _several(raw: object) -> Sequence[object]:
     A text that begins with `[` is a list in TOML or JSON: several values in one environment variable.
     """
     if isinstance(raw, str) and raw.lstrip().startswith("["):
+        import tomllib  # noqa: PLC0415 - as above
+
         try:
             return list(tomllib.loads(f"list = {raw}")["list"])
         except ValueError as error:
