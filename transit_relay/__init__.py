@@ -1,9 +1,9 @@
 """
 The transit relay: two connections that bring the same token become one stream.
 
+    credit                        how many bytes a peer takes, as it grants them; no I/O
     handshake, pairing, session   what a client must send, which connections are paired, what ends a
                                   connection; no I/O
-    credit                        how many bytes a peer takes, as it grants them; no I/O
     observer                      what the relay reports about itself
     descriptor, transport         what the relay needs of a peer's socket and of its transport
     rates                         how many bytes a second a pair, an address and all may send

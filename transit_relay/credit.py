@@ -89,18 +89,27 @@ class Credit:
     The bytes that a peer still takes, and those that are held until it takes more.
 
     :param write: sends bytes to the peer.
+    :param holds: called when it begins to hold bytes.
     :param handed: what another relay knew of it.
     :ivar left: bytes that may be sent to the peer now; 0 while any are held.
     :ivar grants: reads those of the peer, for `grant`.
     """
 
-    __slots__ = ("_granted", "_sent", "_withheld", "_write", "grants", "left")
+    __slots__ = ("_granted", "_holds", "_sent", "_withheld", "_write", "grants", "left")
 
-    def __init__(self, write: Callable[[bytes], None], handed: HandedCredit | None = None) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        holds: Callable[[], object] = lambda: None,
+        handed: HandedCredit | None = None,
+    ) -> None:
         handed = handed or HandedCredit()
         self.left = handed.left
         self._write = write
+        self._holds = holds
         self._withheld = bytearray(handed.withheld)
+        if self._withheld:
+            holds()
         self.grants = handed.grants
         self._granted: Callable[[], None] | None = None
         self._sent: Callable[[], None] | None = None
@@ -141,7 +150,9 @@ class Credit:
         if now:
             self.spend(len(now))
             self._write(now)
-        self._withheld += data[len(now) :]
+        if len(now) < len(data):
+            self._withheld += data[len(now) :]
+            self._holds()
 
     def listen(self, granted: Callable[[], None] | None) -> None:
         """Call `granted`, and nothing else, after each grant that leaves nothing held; None: nothing."""

@@ -28,7 +28,7 @@ from transit_relay.transport import (
     silent_seconds,
 )
 from wormhole_limits.ip_addresses import block_of
-from wormhole_twisted.internals import MOST_READ_BYTES, read_at_most, waits_to_read
+from wormhole_twisted.internals import MOST_READ_BYTES, keeps_bytes, read_at_most, waits_to_read
 from wormhole_twisted.timer import RepeatingTimer
 from wormhole_websocket.autobahn import OpeningFactory
 from wormhole_websocket.frames import (
@@ -170,7 +170,7 @@ class TransitWebSocket(WebSocketProtocol):
             credit = HandedCredit() if self.subprotocol == SUBPROTOCOL else None
             frames = HandedWebSocket(credit=credit)
         if frames.credit is not None:
-            self.credit = Credit(self.write, frames.credit)
+            self.credit = Credit(self.write, partial(keeps_bytes, self.transport), frames.credit)
         self._reader = StreamReader(texts=frames.credit is not None, position=frames.position)
         read_at_most(self.transport, _READ_BYTES)
         self._connection = self._add(self)

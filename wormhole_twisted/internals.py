@@ -134,9 +134,9 @@ def replace_protocol(transport: ITransport, protocol: IProtocol, data: bytes = b
         protocol.dataReceived(data)
 
 
-class ConnectionLostHook:
+class ConnectionHook:
     """
-    Runs when a transport loses its connection, whichever protocol the transport has by then.
+    Learns of a connection, whichever protocol its transport has, that it is lost, and that bytes are kept.
 
     Twisted tells the protocol alone. This shadows the transport's method `connectionLost` by an attribute
     of the instance, which is removed before the method itself runs.
@@ -152,6 +152,9 @@ class ConnectionLostHook:
     def connection_lost(self) -> None:
         """The connection is lost; the protocol has not been told yet."""
 
+    def bytes_kept(self) -> None:
+        """The protocol keeps bytes, of what it has read or for its peer; see `keeps_bytes`."""
+
     def __call__(self, *reason: Any) -> None:
         """What the transport's method is called with."""
         transport = self._transport
@@ -162,10 +165,17 @@ class ConnectionLostHook:
             transport.connectionLost(*reason)
 
 
-def lost_hook(transport: ITransport) -> ConnectionLostHook | None:
+def connection_hook(transport: ITransport) -> ConnectionHook | None:
     """Return the hook of a transport, or of the one below TLS; None: it has none."""
     hook = getattr(_innermost(transport), "connectionLost", None)
-    return hook if isinstance(hook, ConnectionLostHook) else None
+    return hook if isinstance(hook, ConnectionHook) else None
+
+
+def keeps_bytes(transport: ITransport) -> None:
+    """Tell the hook of a transport, if it has one, that its protocol keeps bytes; it may have before."""
+    hook = connection_hook(transport)
+    if hook is not None:
+        hook.bytes_kept()
 
 
 def forget_names(transport: ITransport) -> None:

@@ -47,7 +47,7 @@ ORDER = {
         "sweeper heartbeat database welcome permissions server connections"
     ),
     "transit_relay": (
-        "observer handshake pairing session credit rates traffic descriptor transport link links "
+        "observer credit handshake pairing session rates traffic descriptor transport link links "
         "connection pair relay tcp websocket"
     ),
     "wormhole_server": (

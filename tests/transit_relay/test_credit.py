@@ -93,11 +93,18 @@ class CreditTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.sent: list[bytes] = []
-        self.credit = Credit(self.sent.append)
+        self.held = 0
+        self.credit = Credit(self.sent.append, self.holds)
+
+    def holds(self) -> None:
+        self.held += 1
 
     def test_nothing_granted(self) -> None:
-        """Without a grant nothing is sent."""
+        """Without a grant nothing is sent, and it says that it holds bytes."""
+        self.credit.send(b"")
+        self.assertEqual(self.held, 0)
         self.credit.send(b"abc")
+        self.assertEqual(self.held, 1)
         self.assertEqual((self.sent, self.credit.left, self.credit.withheld_bytes), ([], 0, 3))
 
     @given(st.lists(st.binary(max_size=8) | st.integers(0, 8)))
@@ -122,13 +129,16 @@ class CreditTests(SynchronousTestCase):
         self.credit.grant(2)
         self.credit.grants.feed(b"1", final=False)
         self.credit.send(b"abcdef")
-        following = Credit(self.sent.append, self.credit.handed)
+        self.held = 0
+        following = Credit(self.sent.append, self.holds, self.credit.handed)
+        self.assertEqual(self.held, 1)
         self.assertEqual((following.left, following.withheld_bytes), (0, 4))
         granted = following.grants.feed(b"2", final=True)
         assert isinstance(granted, int)
         following.grant(granted)
         self.assertEqual((self.sent, following.left), ([b"ab", b"cdef"], 8))
-        self.assertEqual(Credit(self.sent.append, following.handed).left, 8)
+        self.assertEqual(Credit(self.sent.append, self.holds, following.handed).left, 8)
+        self.assertEqual(self.held, 1)
 
     def test_spend(self) -> None:
         """What goes past it counts, too."""

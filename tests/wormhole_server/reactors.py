@@ -69,6 +69,10 @@ class FakeReactor(Clock):
         self.ports: list[FakePort] = []
         self.factories: list[Any] = []
 
+    def getWriters(self) -> list[Any]:  # noqa: N802
+        """See `IReactorFDSet`."""
+        return []
+
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:  # noqa: N802
         """See `IReactorTCP`."""
         if port == self.in_use:

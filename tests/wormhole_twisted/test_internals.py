@@ -33,12 +33,13 @@ from zope.interface import provider
 from tests.tcp import connect_pair
 from wormhole_twisted.internals import (
     MOST_READ_BYTES,
-    ConnectionLostHook,
+    ConnectionHook,
     ReadHook,
     SteadyClock,
     abort_later,
     call_without_log_context,
     close_now,
+    connection_hook,
     forget_abort,
     forget_names,
     is_aborting,
@@ -47,7 +48,6 @@ from wormhole_twisted.internals import (
     leave_open,
     limit_accepts,
     listening_socket,
-    lost_hook,
     protocol_of,
     read_at_most,
     read_freely,
@@ -169,7 +169,7 @@ class ReplaceProtocolTests(TransportCase):
         self.assertEqual(second.events, ["made", b"late"])
 
 
-class Hook(ConnectionLostHook):
+class Hook(ConnectionHook):
     """Calls a function when the connection is lost."""
 
     def __init__(self, transport: Any, call: Callable[[], None]) -> None:
@@ -180,7 +180,7 @@ class Hook(ConnectionLostHook):
         self._call()
 
 
-class ConnectionLostHookTests(TransportCase):
+class ConnectionHookTests(TransportCase):
     def test_lost(self) -> None:
         """It runs once, before the protocol that the transport has by then is told."""
         events: list[object] = []
@@ -576,12 +576,12 @@ class TakeSocketTests(TcpCase):
         """The socket goes on, with what was not sent; neither reactor nor protocol hears of it again."""
         lost: list[str] = []
 
-        class Hook(ConnectionLostHook):
+        class Hook(ConnectionHook):
             def connection_lost(self) -> None:
                 lost.append("connection")
 
         hook = Hook(cast(Any, self.transport))
-        self.assertIs(lost_hook(cast(Any, self.transport)), hook)
+        self.assertIs(connection_hook(cast(Any, self.transport)), hook)
         reading = NotingHook(self.transport)
         self.transport.startReading()
         self.peer.sendall(b"unread")
@@ -592,7 +592,7 @@ class TakeSocketTests(TcpCase):
         handle, unsent = take_socket(self.transport)
         self.assertEqual(unsent, b"first, second")
         self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
-        self.assertIsNone(lost_hook(cast(Any, self.transport)))
+        self.assertIsNone(connection_hook(cast(Any, self.transport)))
         self.assertEqual((lost, self.protocol.received, self.protocol.reason), ([], b"", None))
         self.assertEqual(handle.recv(10), b"unread")
         handle.sendall(unsent)
@@ -606,7 +606,7 @@ class TakeSocketTests(TcpCase):
 
     def test_no_hook(self) -> None:
         """A transport without a hook has none."""
-        self.assertIsNone(lost_hook(cast(Any, self.transport)))
+        self.assertIsNone(connection_hook(cast(Any, self.transport)))
 
 
 class LeaveOpenTests(SynchronousTestCase):

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     ILoggingContext,
     IProtocolFactory,
+    IReactorFDSet,
     IReactorSocket,
     ITCPTransport,
     ITransport,
@@ -32,6 +33,7 @@ from wormhole_limits.memory import Holding
 from wormhole_limits.scheduler import Scheduler
 from wormhole_server.listening.deny_list import ReloadableDenyList
 from wormhole_server.listening.limiter import ListenerKind, RefusalReason
+from wormhole_server.listening.memory import HoldingConnection
 from wormhole_server.listening.policy import ConnectionPolicy
 from wormhole_server.listening.proxies.forwarded_headers import HeaderValues, client_address
 from wormhole_server.listening.proxies.proxy_protocol import (
@@ -47,7 +49,8 @@ from wormhole_server.listening.refused_connections import (
     RefusedWebConnection,
 )
 from wormhole_twisted.internals import (
-    ConnectionLostHook,
+    ConnectionHook,
+    connection_hook,
     forget_names,
     is_aborting,
     protocol_of,
@@ -76,7 +79,7 @@ class ReleasedSocket:
     ip: IP | None
 
 
-class CountedConnection(ConnectionLostHook):
+class CountedConnection(ConnectionHook):
     """
     A connection that the limiter counts until it is lost.
 
@@ -121,14 +124,22 @@ class CountedConnection(ConnectionLostHook):
         if reading is not None:
             reading.end()
         self._policy.accepted.discard(self)
+        self._policy.keeping.discard(self)
         self._policy.limiter.remove(self.ip)
+
+    def bytes_kept(self) -> None:
+        """Remember that its protocol keeps bytes, until `holding` finds none."""
+        self._policy.keeping.add(self)
 
     def holding(self) -> Holding | None:
         """What it holds in memory; None: nothing, or no longer than until the reactor's next turn."""
         if is_aborting(self._transport):
             return None
         protocol = protocol_of(self._transport)
-        size = unsent_bytes(self._transport) + getattr(protocol, "held_bytes", 0)
+        kept = getattr(protocol, "held_bytes", 0)
+        if not kept:
+            self._policy.keeping.discard(self)
+        size = unsent_bytes(self._transport) + kept
         return Holding(size, getattr(protocol, "unfinished_message", None)) if size else None
 
     def abort(self) -> None:
@@ -139,6 +150,17 @@ class CountedConnection(ConnectionLostHook):
         """Take its socket, for another process to go on with; it must be TCP without TLS."""
         self.connection_lost()
         return ReleasedSocket(*take_socket(self._transport), self.ip)
+
+
+def may_hold(reactor: IReactorFDSet, policy: ConnectionPolicy) -> set[HoldingConnection]:
+    """
+    Find the connections that may hold something in memory; all others are known to hold nothing.
+
+    A transport that has not sent everything is one that the reactor writes to. To look at ten thousand
+    connections that wait would take thirty milliseconds each time.
+    """
+    hooks = (connection_hook(cast(ITransport, writer)) for writer in reactor.getWriters())
+    return {hook for hook in hooks if isinstance(hook, CountedConnection)} | policy.keeping
 
 
 @implementer(IAddress)

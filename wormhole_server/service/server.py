@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IAddress, IReactorUNIX
+from twisted.internet.interfaces import IAddress, IReactorFDSet, IReactorUNIX
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.tcp import Server
 from twisted.logger import Logger, globalLogPublisher
@@ -37,7 +38,7 @@ from wormhole_server.lifecycle.systemd import Notifier, make_watchdog
 from wormhole_server.listening.connection_in_turn import ConnectionInTurn
 from wormhole_server.listening.deny_list import ReloadableDenyList
 from wormhole_server.listening.descriptors import raise_descriptor_limit
-from wormhole_server.listening.factory import ConnectionAddress, LimitingFactory
+from wormhole_server.listening.factory import ConnectionAddress, LimitingFactory, may_hold
 from wormhole_server.listening.limiter import ListenerKind
 from wormhole_server.listening.memory import ConnectionMemory
 from wormhole_server.listening.policy import ConnectionPolicy
@@ -181,7 +182,10 @@ class ServerService(SequentialService):
         )
         self._deny_list.replaced = self._policy.close_denied
         self._memory = ConnectionMemory(
-            reactor, lambda: self._policy.accepted, memory_limits(settings), bounds
+            reactor,
+            partial(may_hold, cast(IReactorFDSet, reactor), self._policy),
+            memory_limits(settings),
+            bounds,
         )
         metrics.connections.watch(self._policy.limiter)
         self._predecessor = Predecessor(

@@ -30,7 +30,7 @@ from wormhole_server.lifecycle.handover.take_over import (
 from wormhole_server.lifecycle.systemd import Notifier
 from wormhole_server.listening.factory import CountedConnection
 from wormhole_server.listening.ports import Ports
-from wormhole_twisted.internals import lost_hook
+from wormhole_twisted.internals import connection_hook
 
 _log = Logger()
 
@@ -119,7 +119,7 @@ class Successor(Service):
     def hand_over(self) -> None:
         """Give everything away; nothing of the relay's is left here that another process can go on with."""
         moved = [
-            (connection, cast(CountedConnection, lost_hook(transport)).release())
+            (connection, cast(CountedConnection, connection_hook(transport)).release())
             for transport, connection in self._relay.hand_over()
         ]
         ports, self._shared = self._shared, []

@@ -28,6 +28,7 @@ from tests.rendezvous.fakes import Recorder, StoreRunner
 from tests.rendezvous.servers import LIMITS, make_rendezvous
 from tests.rendezvous.stores import OnSqlite, StoreCase
 from tests.schedulers import make_scheduler
+from wormhole_twisted.internals import ConnectionHook
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 0x1, 0x2, 0x8, 0x9, 0xA, 0x0
 LIMIT = 1000
@@ -82,6 +83,16 @@ def take_frames(data: bytes) -> list[tuple[int, bytes]]:
         frames.append((data[0] & 0x0F, data[start : start + size]))
         data = data[start + size :]
     return frames
+
+
+class KeptBytes(ConnectionHook):
+    """Counts how often a protocol has said that it keeps bytes."""
+
+    count = 0
+
+    def bytes_kept(self) -> None:
+        """Count."""
+        self.count += 1
 
 
 class WebSocketCase(OnSqlite, StoreCase):
@@ -484,8 +495,11 @@ class FlowTests(WebSocketCase):
 
     def test_unfinished(self) -> None:
         """What has arrived of a message that is not whole is known, and each such message by its number."""
-        protocol, _ = self.open()
+        protocol, transport = self.open()
+        hook = KeptBytes(transport)
+        protocol.dataReceived(frame(TEXT, b"{}"))
         self.assertEqual((protocol.held_bytes, protocol.unfinished_message), (0, None))
+        self.assertEqual(hook.count, 0)
         numbers = []
         for _ in range(2):
             protocol.dataReceived(frame(TEXT, b"{", final=False))
@@ -498,6 +512,15 @@ class FlowTests(WebSocketCase):
             protocol.dataReceived(frame(CONTINUATION, b"}"))
             self.assertEqual((protocol.held_bytes, protocol.unfinished_message), (0, None))
         self.assertEqual(len({*numbers, None}), 3)
+        self.assertEqual(hook.count, 4)
+
+    def test_waits_in_line(self) -> None:
+        """What waits for its turn is kept, however whole it is."""
+        protocol, transport = self.open()
+        hook = KeptBytes(transport)
+        protocol.pause()
+        protocol.dataReceived(frame(TEXT, b"{}"))
+        self.assertEqual((hook.count, protocol.held_bytes), (1, 8))
 
     def test_drained(self) -> None:
         """A client that has read all begins anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import struct
@@ -39,8 +40,10 @@ from wormhole_server.listening.factory import (
     CountedConnection,
     LimitingFactory,
     ReleasedSocket,
+    may_hold,
 )
 from wormhole_server.listening.limiter import ListenerKind, RefusalReason
+from wormhole_server.listening.memory import HoldingConnection
 from wormhole_server.listening.proxies.forwarded_headers import parse_headers
 from wormhole_server.listening.proxies.trusted_peers import TrustedProxies
 from wormhole_server.listening.reading import reading_of
@@ -48,7 +51,7 @@ from wormhole_server.listening.refused_connections import RefusedConnection
 from wormhole_server.web.http import TextPage
 from wormhole_server.web.path_prefix import PathPrefix
 from wormhole_server.web.site import uses_tls, web_site
-from wormhole_twisted.internals import lost_hook
+from wormhole_twisted.internals import connection_hook, keeps_bytes
 
 HEADER = b"PROXY TCP4 203.0.113.5 10.0.0.1 999 4001\r\n"
 PROXIES = (parse_trusted_proxy("10.0.0.0/8"), parse_trusted_proxy("unix"))
@@ -128,7 +131,7 @@ class SocketTests(FactoryCase):
         self.assertEqual(protocol.data, b"hello")
         self.assertEqual(self.client.recv(10), b"rest")
         assert protocol.transport is not None
-        hook = lost_hook(protocol.transport)
+        hook = connection_hook(protocol.transport)
         assert isinstance(hook, CountedConnection)
         released = hook.release()
         self.assertEqual((released.unsent, released.ip), (b"", ip))
@@ -137,6 +140,37 @@ class SocketTests(FactoryCase):
             handle.sendall(b"on")
         self.assertEqual(self.client.recv(10), b"on")
         self.assertFalse(protocol.lost)
+
+    def test_may_hold(self) -> None:
+        """It is one that has not sent everything, or whose protocol keeps bytes; nobody else."""
+        protocol: Any = Recorder(None)
+        self.factory.adopt(ReleasedSocket(self.accepted, b"", None), protocol)
+        (counted,) = self.policy.accepted
+
+        def holding() -> set[HoldingConnection]:
+            return may_hold(self.reactor, self.policy)
+
+        self.assertEqual(holding(), set())
+        protocol.transport.write(b"x" * (1 << 20))
+        self.reactor.iterate(0)
+        self.assertEqual(holding(), {counted})
+        self.client.setblocking(False)
+        while holding():
+            with contextlib.suppress(BlockingIOError):
+                self.client.recv(1 << 20)
+            self.reactor.iterate(0.01)
+        protocol.held_bytes = 1
+        keeps_bytes(protocol.transport)
+        self.assertIsNotNone(counted.holding())
+        self.assertEqual(holding(), {counted})
+        protocol.held_bytes = 0
+        self.assertIsNone(counted.holding())
+        self.assertEqual(holding(), set())
+        keeps_bytes(protocol.transport)
+        self.client.close()
+        while self.policy.accepted:
+            self.reactor.iterate(0.01)
+        self.assertEqual(holding(), set())
 
     def test_gone(self) -> None:
         """One whose peer has gone meanwhile is an error, and not counted."""
