@@ -96,6 +96,7 @@ def _plan(options: argparse.Namespace, other: Path, directory: Path) -> Plan:
         rounds=options.rounds or (1 if quick else 3),
         concurrency=options.concurrency or ([1, 50] if quick else [1, 50, 200]),
         idle=options.idle or ([0, 1000] if quick else [0, 10_000]),
+        idle_seconds=6.0 if quick else 60.0,  # in which each is pinged once
         sides=options.sides,
         live=options.live or (10_000 if quick else 100_000),
         allocations=50 if quick else 200,

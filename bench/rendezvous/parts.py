@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from bench import slow_disk
-from bench.common import OURS, ROOT, BenchError, median, rss_bytes, say
+from bench.common import OURS, ROOT, BenchError, cpu_seconds, median, rss_bytes, say
 from bench.rendezvous import allocate
 from bench.rendezvous.crowd import idle_clients, most_clients
 from bench.rendezvous.load import Job, Measured
@@ -52,6 +52,7 @@ class Plan:
     rounds: int
     concurrency: list[int]
     idle: list[int]
+    idle_seconds: float
     sides: int
     live: int
     allocations: int
@@ -134,8 +135,12 @@ def _idle(plan: Plan, rows: Rows) -> None:
                     with idle_clients(server.port, count, plan.sides):
                         time.sleep(_SETTLING_SECONDS)
                         each = (rss_bytes(server.pid) - empty) / count / 1024 if count else None
+                        before = cpu_seconds(server.pid)
+                        time.sleep(plan.idle_seconds)
+                        busy = (cpu_seconds(server.pid) - before) / plan.idle_seconds
                         measured = _load(plan, server, _CONCURRENCY)
                 head = f"{count:,} idle: "
+                rows.add(f"{head}% of a core while they wait", Better.LOWER, kind, 100 * busy)
                 if count:
                     rows.add(f"{head}RSS KiB per idle client", Better.LOWER, kind, each)
                 _record(rows, head, kind, server, measured)
