@@ -40,6 +40,7 @@ _CASES = [
     *(Case(*ends, 1) for ends in (*_ENDS, (End.WEBSOCKET,) * 2)),
     *(Case(End.TCP, End.TCP, pairs) for pairs in (8, 32, 256)),
     Case(End.WEBSOCKET, End.WEBSOCKET, 32),
+    Case(End.WEBSOCKET, End.CREDITED, 1),
 ]
 _BUSY_PAIRS = 8
 

@@ -16,8 +16,9 @@ from wormhole_websocket.frames import Opcode, client_frame
 
 _UPGRADE = (
     b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%b\r\n"
 )
+_CREDIT = b"Sec-WebSocket-Protocol: wormhole-transit-credit.v1\r\n"
 _OPEN_SECONDS = 10.0
 _HELLO = b"hello"
 _MASK = bytes.fromhex("37fa213d")
@@ -28,6 +29,7 @@ class End(enum.Enum):
 
     TCP = "tcp"
     WEBSOCKET = "ws"
+    CREDITED = "ws with credit"  # as the page has it: it grants what it is sent
 
 
 @attrs.frozen
@@ -50,6 +52,11 @@ def frame(data: bytes) -> bytes:
     return client_frame(Opcode.BINARY, data, _MASK)
 
 
+def grant(byte_count: int) -> bytes:
+    """A client's message that grants so many bytes."""
+    return client_frame(Opcode.TEXT, b"%d" % byte_count, _MASK)
+
+
 def connect(doors: Doors, end: End) -> socket.socket:
     """A client that has said nothing yet. (A relay may open one of its doors before the other.)"""
     port = doors.tcp if end is End.TCP else doors.websocket
@@ -63,8 +70,8 @@ def connect(doors: Doors, end: End) -> socket.socket:
                 raise
             time.sleep(0.02)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if end is End.WEBSOCKET:
-        client.sendall(_UPGRADE % (doors.path, port))
+    if end is not End.TCP:
+        client.sendall(_UPGRADE % (doors.path, port, _CREDIT if end is End.CREDITED else b""))
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += client.recv(1)

@@ -33,7 +33,7 @@ def measure(relays: Relays, kind: Kind, pairs: int, seconds: float) -> Latency:
     """With no pair, and then with so many, on one server."""
     with relays.running(kind) as relay:
         idle = _exchanges(relay, seconds)
-        with flowing(pairs_of(relay, End.TCP, End.TCP, pairs), End.TCP):
+        with flowing(pairs_of(relay, End.TCP, End.TCP, pairs), End.TCP, End.TCP):
             busy = _exchanges(relay, seconds)
     return Latency(idle.p50, idle.p99, busy.p50, busy.p99)
 

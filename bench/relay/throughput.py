@@ -42,7 +42,10 @@ class Flow:
 
 def measure(relays: Relays, case: Case, seconds: float, kind: Kind) -> Flow | None:
     """One measurement on a relay of its own; None where the relay does not do this."""
-    if kind is Kind.HAPROXY and End.WEBSOCKET in (case.sender, case.receiver):
+    ends = {case.sender, case.receiver}
+    if (kind is Kind.HAPROXY and ends != {End.TCP}) or (
+        kind is Kind.THEIRS and End.CREDITED in ends
+    ):
         return None
     with relays.running(kind) as relay:
         return flow(relay, case, seconds)
@@ -51,7 +54,7 @@ def measure(relays: Relays, case: Case, seconds: float, kind: Kind) -> Flow | No
 def flow(relay: Running, case: Case, seconds: float) -> Flow:
     """One measurement on a relay that runs."""
     pairs = pairs_of(relay, case.sender, case.receiver, case.pairs)
-    with flowing(pairs, case.sender) as arrived:
+    with flowing(pairs, case.sender, case.receiver) as arrived:
         time.sleep(_WARM_SECONDS)
         start = time.perf_counter(), cpu_seconds(relay.pid), arrived.value
         time.sleep(seconds)
