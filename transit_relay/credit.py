@@ -100,7 +100,7 @@ class Credit:
     def __init__(
         self,
         write: Callable[[bytes], None],
-        holds: Callable[[], object] = lambda: None,
+        holds: Callable[[], object],
         handed: HandedCredit | None = None,
     ) -> None:
         handed = handed or HandedCredit()
@@ -117,7 +117,7 @@ class Credit:
     @property
     def handed(self) -> HandedCredit:
         """What the next relay has to know of it."""
-        return HandedCredit(self.left, bytes(self._withheld), self.grants)
+        return HandedCredit(self.left, bytes(self._withheld), attrs.evolve(self.grants))
 
     @property
     def withheld_bytes(self) -> int:

@@ -84,7 +84,7 @@ class Pair:
             traffic = self._manager.traffic
             if self._manager.day() - handed.age >= traffic.month_start():
                 traffic.add(connection.transport.block, handed.byte_count)
-            connection.rejoin(handed.paired)
+            connection.rejoin(handed.paired or 0.0)
         self._begin(make_link)
 
     def release(self) -> None:

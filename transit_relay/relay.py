@@ -7,6 +7,7 @@ the links. Knows no sockets: adapters pass their transports to `Relay.add_connec
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -19,10 +20,12 @@ from transit_relay.observer import ConnectionState, RelayObserver, log, notify
 from transit_relay.pair import Pair
 from transit_relay.pairing import Pairing
 from transit_relay.rates import RateLimiter
-from transit_relay.session import Cause, HandedConnection, RelayLimits
+from transit_relay.session import Cause, HandedConnection, HandedWebSocket, RelayLimits
 from transit_relay.traffic import MonthlyTraffic
 from transit_relay.transport import RelayTransport
 from wormhole_limits.bounds import Bound, BoundObserver, contained_bounds
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -116,15 +119,16 @@ class Relay:
         :param connections: in the places that they had there; None: lost on the way.
         """
         for connection, each in zip(connections, handed, strict=True):
-            if connection is None or each.buddy is None or connection.pair is not None:
+            if connection is None or connection.pair is not None or each.paired is None:
                 continue
-            buddy = connections[each.buddy]
+            place = each.buddy
+            buddy = None if place is None else connections[place]
             try:
-                if buddy is None:
+                if place is None or buddy is None:
                     connection.rejoin(each.paired)
                     connection.close(Cause.BUDDY_LEFT)
                 else:
-                    Pair(self, connection, buddy).resume(self._make_link, each, handed[each.buddy])
+                    Pair(self, connection, buddy).resume(self._make_link, each, handed[place])
             except Exception:
                 connection.handle_exception()
 
@@ -138,34 +142,45 @@ class Relay:
         if self._stopping:
             self._ending = dict(self._connections)
 
-    def hand_over(self) -> list[tuple[ITransport, HandedConnection]]:
+    def hand_over(self, take: Callable[[ITransport], T]) -> list[tuple[T, HandedConnection]]:
         """
         Forget all connections that another relay can go on with.
 
-        :return: these, the first of two buddies before the second. Nothing reads their transports any more.
+        :param take: takes the socket from a transport, which is used no more; what it raises ends that one.
+        :return: what it has returned for each, the first of two buddies before the second.
         """
         now = self.clock.seconds()
         moving = [each for each in self._connections if each.can_be_handed_over]
-        places = {connection: place for place, connection in enumerate(moving)}
-        handed = []
+        requests = {connection: self._pairing.request_of(connection) for connection in moving}
+        taken: dict[Connection, tuple[T, HandedWebSocket | None]] = {}
         for connection in moving:
+            connection.release()
+            transport = connection.transport
+            if connection.session.state is ConnectionState.CLOSING:  # because of an exception
+                transport.abort()
+                continue
+            try:
+                frames = transport.release()
+                taken[connection] = take(transport.transport), frames
+            except Exception:
+                log.failure("A connection is not handed over because of an internal error")
+                notify(self.observer, self.observer.internal_error)
+                transport.abort()
+        places = {connection: place for place, connection in enumerate(taken)}
+        handed = []
+        for connection, (socket, frames) in taken.items():
             pair, session = connection.pair, connection.session
             described = HandedConnection(
                 age=now - session.started,
                 begun=connection.begun,
-                request=self._pairing.request_of(connection),
-                buddy=None if pair is None else places[pair.buddy(connection)],
-                paired=0.0 if session.paired_at is None else now - session.paired_at,
+                request=requests[connection],
+                buddy=None if pair is None else places.get(pair.buddy(connection)),
+                paired=None if session.paired_at is None else now - session.paired_at,
                 byte_count=0 if pair is None else pair.byte_count(connection),
+                websocket=frames,
             )
-            handed.append((connection.transport, described))
-        for connection in moving:
-            connection.release()
-        # Only then does no link read or write frames any more.
-        return [
-            (transport.transport, attrs.evolve(described, websocket=transport.release()))
-            for transport, described in handed
-        ]
+            handed.append((socket, described))
+        return handed
 
     def drain(self) -> Deferred[None]:
         """

@@ -185,10 +185,10 @@ class HandedConnection:
     """What its peer has asked for, if it waits for its buddy."""
 
     buddy: int | None = None
-    """The place of its buddy, if it has one, among the connections that are handed over together."""
+    """The place of its buddy among those that are handed over together; None: it has none, or has lost it."""
 
-    paired: float = 0.0
-    """Seconds since it had its buddy."""
+    paired: float | None = None
+    """Seconds since it had its buddy; None: it has had none."""
 
     byte_count: int = 0
     """Relayed from it to its buddy."""

@@ -22,6 +22,7 @@ from transit_relay.session import Cause
 from transit_relay.transport import (
     IStreamTransport,
     RelayTransport,
+    can_move,
     configure_socket,
     has_delivered,
     has_ended,
@@ -105,7 +106,7 @@ class TransitProtocol(Protocol):
     @property
     def can_be_handed_over(self) -> bool:
         """See `RelayTransport.can_be_handed_over`."""
-        return descriptor_of(self.transport) is not None
+        return can_move(self.transport)
 
     def descriptor(self) -> Descriptor | None:
         """See `RelayTransport.descriptor`."""

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import socket
 import struct
+import sys
 import termios
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -27,7 +28,7 @@ from transit_relay.credit import Credit
 from transit_relay.descriptor import Descriptor
 from transit_relay.observer import ConnectionKind
 from transit_relay.session import Cause, HandedWebSocket, RelayLimits
-from wormhole_twisted.internals import has_unsent
+from wormhole_twisted.internals import has_unsent, is_bare_tcp
 
 _PROBES: Final = (
     # Linux, FreeBSD and macOS have all three; macOS has its own name for the first.
@@ -180,6 +181,11 @@ def configure_socket(transport: ITransport, limits: RelayLimits) -> None:
         for name, limit in _PROBES:
             if (option := getattr(socket, name, None)) is not None:
                 handle.setsockopt(socket.IPPROTO_TCP, option, getattr(limits, limit))
+
+
+def can_move(transport: ITransport) -> bool:
+    """Whether another process can go on with a transport's socket: on Linux, and with no TLS in between."""
+    return sys.platform == "linux" and is_bare_tcp(transport)
 
 
 def silent_seconds(transport: ITransport) -> float | None:

@@ -22,13 +22,14 @@ from transit_relay.session import Cause, HandedWebSocket
 from transit_relay.transport import (
     IStreamTransport,
     RelayTransport,
+    can_move,
     configure_socket,
     has_delivered,
     has_ended,
     silent_seconds,
 )
 from wormhole_limits.ip_addresses import block_of
-from wormhole_twisted.internals import MOST_READ_BYTES, keeps_bytes, read_at_most, waits_to_read
+from wormhole_twisted.internals import MOST_READ_BYTES, note_held_bytes, read_at_most, waits_to_read
 from wormhole_twisted.timer import RepeatingTimer
 from wormhole_websocket.autobahn import OpeningFactory
 from wormhole_websocket.frames import (
@@ -170,7 +171,9 @@ class TransitWebSocket(WebSocketProtocol):
             credit = HandedCredit() if self.subprotocol == SUBPROTOCOL else None
             frames = HandedWebSocket(credit=credit)
         if frames.credit is not None:
-            self.credit = Credit(self.write, partial(keeps_bytes, self.transport), frames.credit)
+            self.credit = Credit(
+                self.write, partial(note_held_bytes, self.transport), frames.credit
+            )
         self._reader = StreamReader(texts=frames.credit is not None, position=frames.position)
         read_at_most(self.transport, _READ_BYTES)
         self._connection = self._add(self)
@@ -247,7 +250,7 @@ class TransitWebSocket(WebSocketProtocol):
     @property
     def can_be_handed_over(self) -> bool:
         """See `RelayTransport.can_be_handed_over`."""
-        return self.state is WebSocketState.OPEN and descriptor_of(self.transport) is not None
+        return self.state is WebSocketState.OPEN and can_move(self.transport)
 
     def descriptor(self) -> Descriptor | None:
         """The socket below, if only frames are in between."""

@@ -136,7 +136,7 @@ def replace_protocol(transport: ITransport, protocol: IProtocol, data: bytes = b
 
 class ConnectionHook:
     """
-    Learns of a connection, whichever protocol its transport has, that it is lost, and that bytes are kept.
+    Is told when a connection is lost, and when its protocol holds bytes, whichever the transport has by then.
 
     Twisted tells the protocol alone. This shadows the transport's method `connectionLost` by an attribute
     of the instance, which is removed before the method itself runs.
@@ -152,8 +152,8 @@ class ConnectionHook:
     def connection_lost(self) -> None:
         """The connection is lost; the protocol has not been told yet."""
 
-    def bytes_kept(self) -> None:
-        """The protocol keeps bytes, of what it has read or for its peer; see `keeps_bytes`."""
+    def bytes_held(self) -> None:
+        """The protocol holds bytes, of what it has read or for its peer; see `note_held_bytes`."""
 
     def __call__(self, *reason: Any) -> None:
         """What the transport's method is called with."""
@@ -171,11 +171,11 @@ def connection_hook(transport: ITransport) -> ConnectionHook | None:
     return hook if isinstance(hook, ConnectionHook) else None
 
 
-def keeps_bytes(transport: ITransport) -> None:
-    """Tell the hook of a transport, if it has one, that its protocol keeps bytes; it may have before."""
+def note_held_bytes(transport: ITransport) -> None:
+    """Tell the hook of a transport, if it has one, that its protocol holds bytes; it may have before."""
     hook = connection_hook(transport)
     if hook is not None:
-        hook.bytes_kept()
+        hook.bytes_held()
 
 
 def forget_names(transport: ITransport) -> None:

@@ -23,7 +23,7 @@ from rendezvous.protocol import replies
 from rendezvous.protocol.replies import StoredMessage
 from rendezvous.server import Rendezvous
 from wormhole_limits.ip_addresses import block_of
-from wormhole_twisted.internals import is_tcp, keeps_bytes, read_freely, write_at_once
+from wormhole_twisted.internals import is_tcp, note_held_bytes, read_freely, write_at_once
 from wormhole_websocket.auto_ping import AutoPing, AutoPingOptions
 from wormhole_websocket.autobahn import OpeningFactory
 from wormhole_websocket.frames import (
@@ -139,7 +139,7 @@ class RendezvousProtocol(WebSocketProtocol):
         self._read_bytes += len(data)
         self._go_on()
         if self._reader.unfinished_bytes:
-            keeps_bytes(self.transport)
+            note_held_bytes(self.transport)
 
     def serve(self, units: int) -> bool:
         """Handle frames; see `FrameTransport`."""

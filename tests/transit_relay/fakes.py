@@ -237,7 +237,7 @@ class ConnectionCase(SynchronousTestCase):
 
 
 @implementer(IStreamTransport)
-@attrs.define(eq=False)
+@attrs.define(eq=False, slots=False)
 class FakeTransport:
     """
     One end of a TCP connection, which behaves as Twisted's own transport does.

@@ -197,7 +197,7 @@ class VanishedTests(PairCase):
     def test_credit(self) -> None:
         """A peer that grants nothing takes nothing; one with credit left is waited for."""
         self.second_transport.congested = False
-        self.second_transport.credit = credit = Credit(lambda _: None)
+        self.second_transport.credit = credit = Credit(lambda _: None, lambda: None)
         credit.grant(1)
         self.wait(10 * self.limits.drain_seconds)
         self.assertFalse(self.second_transport.aborted)

@@ -1,6 +1,7 @@
 """The relay: which connections it pairs, what it counts, and how it stops."""
 
 import attrs
+from twisted.internet.interfaces import ITransport
 from twisted.internet.task import Clock
 
 from tests.transit_relay.fakes import (
@@ -21,6 +22,10 @@ from transit_relay.relay import ConnectionCounts
 from transit_relay.session import Cause, HandedWebSocket
 from wormhole_limits.bounds import Bound
 from wormhole_websocket.frames import StreamPosition
+
+
+def _same(transport: ITransport) -> ITransport:
+    return transport
 
 
 class RelayTests(ConnectionCase):
@@ -275,7 +280,7 @@ class HandoverTests(ConnectionCase):
 
     def hand_over(self, *lost: int) -> list[tuple[FakeRelayTransport, Connection]]:
         """All connections, in the next relay; some are lost on the way."""
-        handed = [each for _, each in self.relay.hand_over()]
+        handed = [each for _, each in self.relay.hand_over(_same)]
         self.assert_nothing_left()
         peers = []
         for each in handed:
@@ -321,7 +326,7 @@ class HandoverTests(ConnectionCase):
         self.connect(handshake(1))
         transport.frames = HandedWebSocket(StreamPosition(left=7))
         self.relay.begin_handover()
-        frames = [each.websocket for _, each in self.relay.hand_over()]
+        frames = [each.websocket for _, each in self.relay.hand_over(_same)]
         self.assertEqual(frames, [HandedWebSocket(StreamPosition(left=7)), None])
 
     def test_months(self) -> None:
@@ -421,23 +426,58 @@ class HandoverTests(ConnectionCase):
         self.assertIsNone(self.successResultOf(done))
         self.relay.abort_all()
         self.assertEqual((moving.aborted, leaving.aborted), (False, False))
-        self.assertEqual([each.buddy for _, each in self.relay.hand_over()], [1, 0])
+        self.assertEqual([each.buddy for _, each in self.relay.hand_over(_same)], [1, 0])
         self.assert_nothing_left()
 
     def test_exception(self) -> None:
         """What raises while one is released ends that pair, is counted, and keeps no other from going on."""
-        self.connect(handshake(0))
-        self.connect(handshake(1))
+        one, _ = self.connect(handshake(0))
+        other, _ = self.connect(handshake(1))
         self.connect(handshake(0, b"1" * 64))
         released = Pair.release
         self.patch(Pair, "release", lambda _: 1 / 0)
         self.relay.begin_handover()
-        handed = self.relay.hand_over()
+        handed = self.relay.hand_over(_same)
         self.patch(Pair, "release", released)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), self.observer.errors)
-        self.assertEqual([each.buddy for _, each in handed], [1, 0, None])
+        self.assertEqual([each.request is None for _, each in handed], [False])
+        self.assertEqual((one.aborted, other.aborted), (True, True))
         self.assertEqual(self.relay.live.waiting, 0)
-        self.assertEqual(self.relay.live.closing, 2)
+
+    def test_exception_of_one(self) -> None:
+        """One whose socket cannot be taken is aborted; its buddy is told in the next relay."""
+        self.relay.begin_handover()
+        failing, _ = self.connect(handshake(0))
+        self.connect(handshake(1))
+        self.connect(handshake(0, b"1" * 64))
+        self.clock.advance(1.0)
+
+        def take(transport: ITransport) -> ITransport:
+            if transport is failing.transport:
+                raise ZeroDivisionError
+            return transport
+
+        handed = [each for _, each in self.relay.hand_over(take)]
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), self.observer.errors)
+        self.assertTrue(failing.aborted)
+        transports = [FakeRelayTransport() for _ in handed]
+        connections = [
+            self.next.add_connection(transport, each)
+            for transport, each in zip(transports, handed, strict=True)
+        ]
+        self.next.reunite(connections, handed)
+        self.assertEqual([each.finished for each in transports], [Cause.BUDDY_LEFT, None])
+        self.assertEqual(self.next.live.waiting, 1)
+
+    def test_exception_of_a_transport(self) -> None:
+        """A transport that cannot say where its frames are ends alone as well."""
+        failing, _ = self.connect(handshake(0))
+        self.patch(failing, "release", lambda: 1 / 0)
+        self.connect(handshake(0, b"1" * 64))
+        self.relay.begin_handover()
+        self.assertEqual(len(self.relay.hand_over(_same)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertTrue(failing.aborted)
 
     def test_no_successor(self) -> None:
         """Without a successor everything ends here after all."""

@@ -2,7 +2,7 @@
 
 import itertools
 import struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,7 +44,7 @@ from transit_relay.session import HandedWebSocket
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_limits.ip_addresses import block_of
-from wormhole_twisted.internals import MOST_READ_BYTES, ReadHook, is_aborting
+from wormhole_twisted.internals import MOST_READ_BYTES, ConnectionHook, ReadHook, is_aborting
 
 HANDSHAKE: Final = frame(handshake(0))
 NORMAL, GOING_AWAY, PROTOCOL, UNSUPPORTED, POLICY, INTERNAL = 1000, 1001, 1002, 1003, 1008, 1011
@@ -826,10 +826,29 @@ class CreditTests(WebSocketCase):
         transport = connect_twisted(self, self.factory.buildProtocol(None))
         websocket = transport.protocol
         self.assertTrue(websocket.has_delivered())
-        websocket.credit = Credit(websocket.write)
+        websocket.credit = Credit(websocket.write, lambda: None)
         self.assertTrue(websocket.has_delivered())
         websocket.credit.send(b"x")
         self.assertFalse(websocket.has_delivered())
+
+    def test_held(self) -> None:
+        """What is held for a peer that has not granted it is reported, in the next process too."""
+
+        class Hook(ConnectionHook):
+            count = 0
+
+            def bytes_held(self) -> None:
+                self.count += 1
+
+        websocket, tcp = self.pair_credited()
+        hook = Hook(cast(Any, websocket))
+        tcp.deliver(b"abc")
+        self.assertEqual(hook.count, 1)
+        protocol: Any = websocket.protocol
+        transport = FakeTransport(self.clock)
+        hook = Hook(cast(Any, transport))
+        transport.connect(self.factory.reopen(0, self.relay.add_connection, protocol.release()))
+        self.assertEqual(hook.count, 1)
 
     def test_close(self) -> None:
         """A peer without credit can leave."""

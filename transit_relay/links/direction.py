@@ -183,7 +183,7 @@ class Direction:
                 return None
             if taken == room and 2 * room >= self._most:
                 self._allow(2 * self._most)
-            left -= taken
+            left -= self._work(taken)
             # The rest of a turn that a read of full size leaves behind is not worth another read.
             if left < _LITTLE or taken < enough:
                 return None
@@ -244,6 +244,10 @@ class Direction:
         the transports' reading.
         """
         raise NotImplementedError
+
+    def _work(self, taken: int) -> int:
+        """How much of a turn it was to move so many bytes: their number, or more."""
+        return taken
 
     def _head(self, length: int) -> bytes:
         """What the target's frames need before so many bytes."""

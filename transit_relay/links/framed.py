@@ -16,9 +16,11 @@ from wormhole_websocket.frames import MARGIN
 
 _FIRST_READ: Final = 16 * 1024
 _READ_UNITS: Final = 64
-"""What is read at once: 64 frames, or 256 KiB; about a quarter of a millisecond."""
+"""What is read at once of frames that take longer than their bytes: about a quarter of a millisecond."""
 _UNIT_BYTES: Final = 2048
 """Shorter frames take longer than their bytes."""
+_UNIT_OF_TURN: Final = 4096
+"""Bytes that a frame counts for in a turn, and each 4 KiB of it."""
 _LEAST_READ: Final = 256
 """The header of a long frame counts for all of it, and a read of nothing would be the end of the stream."""
 
@@ -93,6 +95,9 @@ class FrameDirection(Direction):
 
     def _largest(self) -> int:
         return len(self._resources.view) - MARGIN
+
+    def _work(self, taken: int) -> int:
+        return max(taken, self._inlet.units * _UNIT_OF_TURN)
 
     def _turn(self) -> int:
         return self._resources.buffer.turn

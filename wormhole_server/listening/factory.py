@@ -124,22 +124,22 @@ class CountedConnection(ConnectionHook):
         if reading is not None:
             reading.end()
         self._policy.accepted.discard(self)
-        self._policy.keeping.discard(self)
+        self._policy.holding.discard(self)
         self._policy.limiter.remove(self.ip)
 
-    def bytes_kept(self) -> None:
-        """Remember that its protocol keeps bytes, until `holding` finds none."""
-        self._policy.keeping.add(self)
+    def bytes_held(self) -> None:
+        """Remember that its protocol holds bytes, until `holding` finds none."""
+        self._policy.holding.add(self)
 
     def holding(self) -> Holding | None:
         """What it holds in memory; None: nothing, or no longer than until the reactor's next turn."""
         if is_aborting(self._transport):
             return None
         protocol = protocol_of(self._transport)
-        kept = getattr(protocol, "held_bytes", 0)
-        if not kept:
-            self._policy.keeping.discard(self)
-        size = unsent_bytes(self._transport) + kept
+        held = getattr(protocol, "held_bytes", 0)
+        if not held:
+            self._policy.holding.discard(self)
+        size = unsent_bytes(self._transport) + held
         return Holding(size, getattr(protocol, "unfinished_message", None)) if size else None
 
     def abort(self) -> None:
@@ -154,13 +154,14 @@ class CountedConnection(ConnectionHook):
 
 def may_hold(reactor: IReactorFDSet, policy: ConnectionPolicy) -> set[HoldingConnection]:
     """
-    Find the connections that may hold something in memory; all others are known to hold nothing.
+    Find the connections that may hold something in memory.
 
-    A transport that has not sent everything is one that the reactor writes to. To look at ten thousand
-    connections that wait would take thirty milliseconds each time.
+    All others hold nothing but the beginning of a frame, or of TLS. A transport that has not sent everything
+    is one that the reactor writes to. To look at ten thousand connections that wait would take thirty
+    milliseconds each time.
     """
     hooks = (connection_hook(cast(ITransport, writer)) for writer in reactor.getWriters())
-    return {hook for hook in hooks if isinstance(hook, CountedConnection)} | policy.keeping
+    return {hook for hook in hooks if isinstance(hook, CountedConnection)} | policy.holding
 
 
 @implementer(IAddress)
@@ -310,9 +311,8 @@ class LimitingFactory(Factory):
         except Exception:
             self.policy.limiter.remove(released.ip)
             raise
+        transport.write(released.unsent)  # before anything that the protocol writes
         replace_protocol(transport, protocol)
-        if released.unsent:
-            transport.write(released.unsent)
 
     def refuse(
         self,

@@ -32,7 +32,7 @@ class ConnectionPolicy:
     :param descriptors: how many file descriptors the process may have; None: unlimited.
     :ivar deny_list: whose clients are refused.
     :ivar accepted: the connections that there are.
-    :ivar keeping: those whose protocols have said that they keep bytes, until they are found to keep none.
+    :ivar holding: those whose protocols have said that they hold bytes, until they are found to hold none.
     :ivar limiter: the one count of connections in the process.
     :ivar trusted_proxies: whose headers are trusted.
     :ivar header_seconds: a trusted proxy has to complete its PROXY header within this time.
@@ -48,7 +48,7 @@ class ConnectionPolicy:
     ) -> None:
         self.deny_list = deny_list
         self.accepted: set[HoldingConnection] = set()
-        self.keeping: set[HoldingConnection] = set()
+        self.holding: set[HoldingConnection] = set()
         self._descriptors = descriptors
         self.limiter = ConnectionLimiter(self._limits(settings), observer, bounds)
         self.trusted_proxies = TrustedProxies(settings.trusted_proxy)

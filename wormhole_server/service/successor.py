@@ -15,7 +15,7 @@ from typing import Final, cast
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorUNIX
+from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorUNIX, ITransport
 from twisted.logger import Logger
 
 from transit_relay.relay import Relay
@@ -28,7 +28,7 @@ from wormhole_server.lifecycle.handover.take_over import (
     wait_for_successor,
 )
 from wormhole_server.lifecycle.systemd import Notifier
-from wormhole_server.listening.factory import CountedConnection
+from wormhole_server.listening.factory import CountedConnection, ReleasedSocket
 from wormhole_server.listening.ports import Ports
 from wormhole_twisted.internals import connection_hook
 
@@ -118,12 +118,9 @@ class Successor(Service):
 
     def hand_over(self) -> None:
         """Give everything away; nothing of the relay's is left here that another process can go on with."""
-        moved = [
-            (connection, cast(CountedConnection, connection_hook(transport)).release())
-            for transport, connection in self._relay.hand_over()
-        ]
+        moved = self._relay.hand_over(_take)
         ports, self._shared = self._shared, []
-        sockets = [*(handle for _, handle in ports), *(released.socket for _, released in moved)]
+        sockets = [*(handle for _, handle in ports), *(released.socket for released, _ in moved)]
         state = HandedState(
             moment=self._monotonic(),
             ports=tuple(str(endpoint) for endpoint, _ in ports),
@@ -133,7 +130,7 @@ class Successor(Service):
                     released.unsent,
                     None if released.ip is None else str(released.ip),
                 )
-                for connection, released in moved
+                for released, connection in moved
             ),
         )
         try:
@@ -187,3 +184,8 @@ class Successor(Service):
         bundle.close_all(handle for _, handle in self._shared)
         for connection, _ in self._asking:
             await connection.close()
+
+
+def _take(transport: ITransport) -> ReleasedSocket:
+    """Take the socket of a counted connection."""
+    return cast(CountedConnection, connection_hook(transport)).release()

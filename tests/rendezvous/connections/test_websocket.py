@@ -85,12 +85,12 @@ def take_frames(data: bytes) -> list[tuple[int, bytes]]:
     return frames
 
 
-class KeptBytes(ConnectionHook):
+class HeldBytes(ConnectionHook):
     """Counts how often a protocol has said that it keeps bytes."""
 
     count = 0
 
-    def bytes_kept(self) -> None:
+    def bytes_held(self) -> None:
         """Count."""
         self.count += 1
 
@@ -496,7 +496,7 @@ class FlowTests(WebSocketCase):
     def test_unfinished(self) -> None:
         """What has arrived of a message that is not whole is known, and each such message by its number."""
         protocol, transport = self.open()
-        hook = KeptBytes(transport)
+        hook = HeldBytes(transport)
         protocol.dataReceived(frame(TEXT, b"{}"))
         self.assertEqual((protocol.held_bytes, protocol.unfinished_message), (0, None))
         self.assertEqual(hook.count, 0)
@@ -517,7 +517,7 @@ class FlowTests(WebSocketCase):
     def test_waits_in_line(self) -> None:
         """What waits for its turn is kept, however whole it is."""
         protocol, transport = self.open()
-        hook = KeptBytes(transport)
+        hook = HeldBytes(transport)
         protocol.pause()
         protocol.dataReceived(frame(TEXT, b"{}"))
         self.assertEqual((hook.count, protocol.held_bytes), (1, 8))

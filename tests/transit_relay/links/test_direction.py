@@ -123,7 +123,7 @@ class CreditTests(DirectionCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.credit = self.target.fake.credit = Credit(lambda _: None)
+        self.credit = self.target.fake.credit = Credit(lambda _: None, lambda: None)
         self.direction = self.kind(
             self.source,
             self.entry.real,

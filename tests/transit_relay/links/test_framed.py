@@ -78,7 +78,7 @@ class FrameDirectionTests(FrameDirectionCase):
     def test_credit(self) -> None:
         """What the transport had read before is held until the target grants it; no other overtakes it."""
         sent: list[bytes] = []
-        credit = Credit(sent.append)
+        credit = Credit(sent.append, lambda: None)
         self.setUp(framed=True, credit=credit)
         self.source.receive(b"before")
         self.direction.resumeProducing()
@@ -94,7 +94,7 @@ class FrameDirectionTests(FrameDirectionCase):
 
     def test_control_frames_without_credit(self) -> None:
         """Control frames need no credit: those before the next payload are read and handled."""
-        self.setUp(framed=True, credit=Credit(lambda _: None))
+        self.setUp(framed=True, credit=Credit(lambda _: None, lambda: None))
         self.read(b"!ping;!grant;abc")
         self.assertEqual((self.framing.control, self.framing.handled), ([b"!ping", b"!grant"], 1))
         self.assertFalse(self.source.fake.paused)
@@ -188,6 +188,17 @@ class FrameDirectionTests(FrameDirectionCase):
         self.read(bytes(8 * largest))
         self.assertEqual(self.meter.total - before, largest)
         self.assertFalse(self.source.fake.paused)
+
+    def test_turn_of_short_frames(self) -> None:
+        """With frames that take longer than their bytes a turn ends sooner."""
+        inbox = (b"a" * 1999 + b";") * 1000
+        for _ in range(8):
+            before = self.meter.total
+            self.read(inbox)
+            self.outlet.clear = True
+        moved = self.meter.total - before
+        self.assertGreater(moved, 200_000)
+        self.assertLess(moved, 500_000)
 
     def test_end(self) -> None:
         """The end of the source, and its loss, are for Twisted's transport to handle."""

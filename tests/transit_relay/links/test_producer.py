@@ -45,7 +45,7 @@ class ProducerLinkTests(SynchronousTestCase):
 
     def test_credit(self) -> None:
         """A source is read while nothing is held for its target and that is not congested."""
-        credit = self.second.fake.credit = Credit(self.second.fake.write)
+        credit = self.second.fake.credit = Credit(self.second.fake.write, lambda: None)
         self.link = ProducerLink(self.first, self.forth, self.second, self.back)
         self.link.start()
         assert self.second.fake.producer is not None

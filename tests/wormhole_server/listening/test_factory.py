@@ -51,7 +51,7 @@ from wormhole_server.listening.refused_connections import RefusedConnection
 from wormhole_server.web.http import TextPage
 from wormhole_server.web.path_prefix import PathPrefix
 from wormhole_server.web.site import uses_tls, web_site
-from wormhole_twisted.internals import connection_hook, keeps_bytes
+from wormhole_twisted.internals import connection_hook, note_held_bytes
 
 HEADER = b"PROXY TCP4 203.0.113.5 10.0.0.1 999 4001\r\n"
 PROXIES = (parse_trusted_proxy("10.0.0.0/8"), parse_trusted_proxy("unix"))
@@ -142,7 +142,7 @@ class SocketTests(FactoryCase):
         self.assertFalse(protocol.lost)
 
     def test_may_hold(self) -> None:
-        """It is one that has not sent everything, or whose protocol keeps bytes; nobody else."""
+        """Connections that have unsent bytes, and those whose protocols hold bytes; no others."""
         protocol: Any = Recorder(None)
         self.factory.adopt(ReleasedSocket(self.accepted, b"", None), protocol)
         (counted,) = self.policy.accepted
@@ -160,13 +160,13 @@ class SocketTests(FactoryCase):
                 self.client.recv(1 << 20)
             self.reactor.iterate(0.01)
         protocol.held_bytes = 1
-        keeps_bytes(protocol.transport)
+        note_held_bytes(protocol.transport)
         self.assertIsNotNone(counted.holding())
         self.assertEqual(holding(), {counted})
         protocol.held_bytes = 0
         self.assertIsNone(counted.holding())
         self.assertEqual(holding(), set())
-        keeps_bytes(protocol.transport)
+        note_held_bytes(protocol.transport)
         self.client.close()
         while self.policy.accepted:
             self.reactor.iterate(0.01)

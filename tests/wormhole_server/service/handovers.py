@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.selectreactor import SelectReactor
 
 from tests.schedulers import make_scheduler
-from tests.transit_relay.fakes import TOKEN, FakeObserver, handshake, make_relay
+from tests.transit_relay.fakes import LIMITS, TOKEN, FakeObserver, handshake, make_relay
 from tests.wormhole_server.listening.connections import RefusalRecorder, make_policy
 from tests.wormhole_server.logs import LogCase
 from transit_relay.links.splice import SpliceLinkFactory
@@ -63,6 +63,7 @@ class HandoverCase(LogCase):
         self.policy = make_policy(RefusalRecorder())
         self.notifier = KeepingNotifier()
         self.now = 0.0
+        self.limits = LIMITS
         self.links = SpliceLinkFactory(1 << 20, FakeObserver())
         self.addCleanup(self.links.close)
         self.make_relay()
@@ -71,7 +72,7 @@ class HandoverCase(LogCase):
 
     def make_relay(self) -> None:
         """A relay, which from now on has all connections to the ports."""
-        self.relay = make_relay(self.reactor, FakeObserver(), make_link=self.links)
+        self.relay = make_relay(self.reactor, FakeObserver(), self.limits, make_link=self.links)
         self.websockets = TransitWebSocketFactory(self.relay, self.reactor)
 
     def listen(self, serving: Callable[[], Factory]) -> int:

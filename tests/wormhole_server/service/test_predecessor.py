@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 from functools import partial
+from typing import Any
 
+import attrs
 from twisted.internet.protocol import Factory
 
-from tests.transit_relay.fakes import TOKEN, handshake
+from tests.transit_relay.fakes import LIMITS, TOKEN, handshake
 from tests.transit_relay.frames import (
     BINARY,
+    CLOSE,
     CONTINUATION,
     PING,
     PONG,
@@ -20,8 +24,10 @@ from tests.transit_relay.frames import (
     frame,
     parse,
 )
+from tests.wormhole_server.files import new_path
 from tests.wormhole_server.service.handovers import HandoverCase, KeepingNotifier
 from transit_relay.credit import SUBPROTOCOL
+from wormhole_limits.ip_addresses import address_block
 from wormhole_server.config.endpoints import Endpoint
 from wormhole_server.lifecycle.handover import bundle
 from wormhole_server.lifecycle.handover.state import HandedState, encode
@@ -142,6 +148,11 @@ class WebSocketTests(PredecessorCase):
     def connect(self, *frames: bytes, credit: bool = False) -> socket.socket:
         """A peer that has opened its WebSocket, and sent `frames`."""
         peer = self.dial(self.web_port)
+        self.open(peer, *frames, credit=credit)
+        return peer
+
+    def open(self, peer: socket.socket, *frames: bytes, credit: bool = False) -> None:
+        """Open the WebSocket of a client, which then sends `frames`."""
         asked = b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n" if credit else b""
         peer.sendall(REQUEST[:-2] + asked + b"\r\n")
         head = b""
@@ -155,7 +166,6 @@ class WebSocketTests(PredecessorCase):
         self.until(is_open)
         for each in frames:
             peer.sendall(each)
-        return peer
 
     def pair(self, *, credit: bool = False) -> tuple[socket.socket, socket.socket]:
         """One on WebSocket and one on TCP, which have their ok."""
@@ -201,6 +211,7 @@ class WebSocketTests(PredecessorCase):
             self.settle()
             self.hand_over()
             self.go_on(self.kept())
+            self.assertEqual(self.relay.live.paired, 2)
             websocket.sendall(wire[cut:])
             self.expect(tcp, b"fragments and " + b"x" * 130)
             self.assertEqual(self.received(websocket, 1), [(PONG, b"pinged")])
@@ -221,6 +232,7 @@ class WebSocketTests(PredecessorCase):
             self.settle()
             self.hand_over()
             self.go_on(self.kept())
+            self.assertEqual(self.relay.live.paired, 2)
             websocket.sendall(wire[cut:])
             got = b""
             while len(got) < 14:
@@ -257,6 +269,52 @@ class WebSocketTests(PredecessorCase):
                 pongs += [payload for opcode, payload in found if opcode == PONG]
                 got += b"".join(payload for opcode, payload in found if opcode == BINARY)
         self.assertEqual((got, pongs), (data[:sent], [b"late"]))
+
+    def test_counted(self) -> None:
+        """Each belongs to the address that it is counted for, over TCP and over WebSocket."""
+        self.pair()
+        self.hand_over()
+        self.go_on(self.kept())
+        blocks = {each.transport.block for each in self.relay._connections}
+        self.assertEqual(blocks, {address_block(ipaddress.ip_address("127.0.0.1"))})
+
+    def test_unix(self) -> None:
+        """One on a Unix socket, where a proxy connects, goes on like any other."""
+        inner: Any = Factory()
+        inner.buildProtocol = self.websockets.buildProtocol
+        path = new_path(self, "web")
+        port = self.reactor.listenUNIX(str(path), self.limiting(inner))
+        self.addCleanup(port.stopListening)
+        proxied = socket.socket(socket.AF_UNIX)
+        self.addCleanup(proxied.close)
+        proxied.connect(str(path))
+        proxied.settimeout(0.0)
+        self.open(proxied, frame(handshake(0)))
+        tcp = self.peer(1)
+        self.expect(tcp, b"ok\n")
+        self.expect(proxied, binary_header(3) + b"ok\n")
+        self.hand_over()
+        self.go_on(self.kept())
+        self.assertEqual(self.relay.live.paired, 2)
+        tcp.sendall(b"back")
+        self.assertEqual(self.received(proxied, 1), [(BINARY, b"back")])
+        proxied.sendall(frame(b"forth"))
+        self.expect(tcp, b"forth")
+
+    def test_unsent_first(self) -> None:
+        """What it had not been sent comes before what the next relay has to say, and the end after both."""
+        websockets = [self.connect(frame(handshake(0, b"%064x" % number))) for number in range(2)]
+        self.until(lambda: self.relay.live.waiting == 2)
+        for each in self.relay._connections:
+            each.transport.transport.write(binary_header(6) + b"unsent")
+        self.hand_over()
+        packed = self.kept()
+        self.limits = attrs.evolve(LIMITS, waiting_per_address=1)
+        self.go_on(packed)
+        (first,) = self.received(websockets[0], 1)
+        said = self.received(websockets[1], 3)
+        self.assertEqual([first, said[0]], [(BINARY, b"unsent")] * 2)
+        self.assertEqual([opcode for opcode, _ in said], [BINARY, BINARY, CLOSE])
 
     def test_alone(self) -> None:
         """One in its handshake, one that waits, and one that is closing: the last is not handed over."""

@@ -49,9 +49,9 @@ class RunningSettings:
     take_over: str | None = setting(
         kinds.OPTIONAL_SOCKET,
         "A Unix socket on which a server waits to be succeeded. One that is started with the same path while "
-        "another serves gets the ports and the relay's connections from it, and cuts none but those over TLS "
-        "that take longer than shutdown-timeout. "
-        "Both need the same network: containers the host's.",
+        "another serves gets its ports and the relay's connections, and cuts no transfer but those over the "
+        "server's own TLS that are not finished within shutdown-timeout. Both need the same network: "
+        "containers the host's.",
         default=None,
     )
     # Clients retry for a minute. Where systemd holds the relay's port, new connections wait that long for

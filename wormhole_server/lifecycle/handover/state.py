@@ -14,11 +14,11 @@ import msgspec
 
 from transit_relay.session import HandedConnection
 
-VERSION: Final = 2
+VERSION: Final = 1
 """Raised with any change that a server which knows the version before would misread."""
 
-VERSIONS: Final = frozenset({1, VERSION})
-"""What `decode` reads; 1 knows no WebSockets."""
+VERSIONS: Final = frozenset({VERSION})
+"""What `decode` reads."""
 
 
 @attrs.frozen
@@ -85,7 +85,7 @@ def decode(data: bytes, moment: float) -> HandedState:
 
 def _later(peer: HandedPeer, seconds: float) -> HandedPeer:
     before = peer.connection
+    paired = None if before.paired is None else before.paired + seconds
     return attrs.evolve(
-        peer,
-        connection=attrs.evolve(before, age=before.age + seconds, paired=before.paired + seconds),
+        peer, connection=attrs.evolve(before, age=before.age + seconds, paired=paired)
     )
