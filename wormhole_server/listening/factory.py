@@ -157,7 +157,7 @@ def may_hold(reactor: IReactorFDSet, policy: ConnectionPolicy) -> set[HoldingCon
     Find the connections that may hold something in memory.
 
     All others hold nothing but the beginning of a frame, or of TLS. A transport that has not sent everything
-    is one that the reactor writes to. To look at ten thousand connections that wait would take thirty
+    is one that the reactor writes to. To look at ten thousand connections that wait would take twenty
     milliseconds each time.
     """
     hooks = (connection_hook(cast(ITransport, writer)) for writer in reactor.getWriters())
