@@ -35,8 +35,8 @@ class GrantReader:
     Reads grants: text messages that each hold a decimal number, in any pieces.
 
     :ivar total: bytes that were granted in all.
-    :ivar number: the digits so far of a message that is not whole.
-    :ivar digits_seen: whether it has any.
+    :ivar number: what the digits so far of a message that is not whole amount to.
+    :ivar digits_seen: whether it has any digits.
     """
 
     total: int = 0
@@ -89,7 +89,7 @@ class Credit:
     The bytes that a peer still takes, and those that are held until it takes more.
 
     :param write: sends bytes to the peer.
-    :param holds: called when it begins to hold bytes.
+    :param holds: called whenever it holds more bytes.
     :param handed: what another relay knew of it.
     :ivar left: bytes that may be sent to the peer now; 0 while any are held.
     :ivar grants: reads those of the peer, for `grant`.

@@ -32,13 +32,14 @@ _RESERVED: Final = 0x70
 _OPCODE: Final = 0x0F
 _CONTROL: Final = 0x08
 _LONGEST_CONTROL: Final = 125
-_EXTENDED: Final = {126: 2, 127: 8}
-"""Bytes of a length that does not fit into seven bits, by what stands in these."""
 _LONG_HEADERS: Final = {
     masked: {126: struct.Struct(f"!2xH{mask}s"), 127: struct.Struct(f"!2xQ{mask}s")}
     for masked, mask in ((True, 4), (False, 0))
 }
-"""Headers with such a length, by whether they have a mask: the length and the mask."""
+"""
+Headers whose length does not fit into seven bits, by whether they have a mask, and by what stands in these
+bits: the length and the mask.
+"""
 _LONGEST: Final = (1 << 63) - 1
 """Bytes of a frame: the highest bit of a length is 0."""
 _UNLIMITED: Final = 1 << 63
@@ -486,11 +487,12 @@ class StreamReader(_FrameReader):
         wire, at = self._held + data, self._left
         while at + 2 <= len(wire):
             opcode, size = wire[at] & _OPCODE, wire[at + 1] & 0x7F
-            start = at + 6 + _EXTENDED.get(size, 0)
+            header = _LONG_HEADERS[True].get(size)
+            start = at + (6 if header is None else header.size)
             if start > len(wire):
                 break
-            if size > _LONGEST_CONTROL:
-                size = int.from_bytes(wire[at + 2 : start - 4], "big")
+            if header is not None:
+                size = header.unpack_from(wire, at)[0]
             if opcode in {_TEXT, _BINARY}:
                 text = opcode == _TEXT
             if size and not text and not opcode & _CONTROL:

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.connection_hooks import HeldBytes
 from tests.transit_relay.fakes import (
     PEER_HOST,
     SIDES,
@@ -44,7 +45,7 @@ from transit_relay.session import HandedWebSocket
 from transit_relay.tcp import TransitFactory
 from transit_relay.websocket import TransitWebSocketFactory
 from wormhole_limits.ip_addresses import block_of
-from wormhole_twisted.internals import MOST_READ_BYTES, ConnectionHook, ReadHook, is_aborting
+from wormhole_twisted.internals import MOST_READ_BYTES, ReadHook, is_aborting
 
 HANDSHAKE: Final = frame(handshake(0))
 NORMAL, GOING_AWAY, PROTOCOL, UNSUPPORTED, POLICY, INTERNAL = 1000, 1001, 1002, 1003, 1008, 1011
@@ -833,20 +834,13 @@ class CreditTests(WebSocketCase):
 
     def test_held(self) -> None:
         """What is held for a peer that has not granted it is reported, in the next process too."""
-
-        class Hook(ConnectionHook):
-            count = 0
-
-            def bytes_held(self) -> None:
-                self.count += 1
-
         websocket, tcp = self.pair_credited()
-        hook = Hook(cast(Any, websocket))
+        hook = HeldBytes(cast(Any, websocket))
         tcp.deliver(b"abc")
         self.assertEqual(hook.count, 1)
         protocol: Any = websocket.protocol
         transport = FakeTransport(self.clock)
-        hook = Hook(cast(Any, transport))
+        hook = HeldBytes(cast(Any, transport))
         transport.connect(self.factory.reopen(0, self.relay.add_connection, protocol.release()))
         self.assertEqual(hook.count, 1)
 

@@ -460,6 +460,16 @@ class PropertyTests(SynchronousTestCase):
             ((payload),) = reader.read_bytes(wire[cut:][length : length + 1])[:1]
             self.assertIsInstance(payload, memoryview)
 
+    def test_length_before_payload_of_long_frames(self) -> None:
+        """The length is that of whole headers and whole texts, in all three forms of a length."""
+        for size, header in ((125, 6), (126, 8), (65535, 8), (65536, 14)):
+            long, short = b"x" * size, frame(BINARY, b"x")
+            for wire, length in (
+                (frame(BINARY, long), header),
+                (frame(TEXT, long) + short, header + size + len(short) - 1),
+            ):
+                self.assertEqual(StreamReader(texts=True).length_before_payload(wire), length)
+
 
 class WriteTests(SynchronousTestCase):
     """The functions that write frames."""

@@ -255,7 +255,7 @@ def _parameter_help(parameter: Parameter) -> Iterator[str]:
 
 
 def _indented(text: str) -> list[str]:
-    indent = " " * 6
     import textwrap  # noqa: PLC0415 - for the help only
 
+    indent = " " * 6
     return textwrap.wrap(text, _HELP_WIDTH, initial_indent=indent, subsequent_indent=indent)

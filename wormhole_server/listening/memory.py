@@ -2,7 +2,7 @@
 The memory of connections: measured at intervals, and bounded by dropping those that hold most.
 
 Owns when that is done and what is measured: everything that a transport has not sent, and what its protocol
-says that it keeps. To keep count of every write would cost more, and so would a look at every connection.
+says that it holds. To keep count of every write would cost more, and so would a look at every connection.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ from rendezvous.connections.websocket import RendezvousFactory, RendezvousProtoc
 from rendezvous.ledger.ledger import Ledger
 from rendezvous.ledger.queue import Job
 from rendezvous.observer import DropReason
+from tests.connection_hooks import HeldBytes
 from tests.rendezvous.fakes import Recorder, StoreRunner
 from tests.rendezvous.servers import LIMITS, make_rendezvous
 from tests.rendezvous.stores import OnSqlite, StoreCase
 from tests.schedulers import make_scheduler
-from wormhole_twisted.internals import ConnectionHook
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 0x1, 0x2, 0x8, 0x9, 0xA, 0x0
 LIMIT = 1000
@@ -83,16 +83,6 @@ def take_frames(data: bytes) -> list[tuple[int, bytes]]:
         frames.append((data[0] & 0x0F, data[start : start + size]))
         data = data[start + size :]
     return frames
-
-
-class HeldBytes(ConnectionHook):
-    """Counts how often a protocol has said that it keeps bytes."""
-
-    count = 0
-
-    def bytes_held(self) -> None:
-        """Count."""
-        self.count += 1
 
 
 class WebSocketCase(OnSqlite, StoreCase):
@@ -515,7 +505,7 @@ class FlowTests(WebSocketCase):
         self.assertEqual(hook.count, 4)
 
     def test_waits_in_line(self) -> None:
-        """What waits for its turn is kept, however whole it is."""
+        """What waits for its turn is held, even if it is a whole message."""
         protocol, transport = self.open()
         hook = HeldBytes(transport)
         protocol.pause()

@@ -27,6 +27,7 @@ from tests.transit_relay.frames import (
 from tests.wormhole_server.files import new_path
 from tests.wormhole_server.service.handovers import HandoverCase, KeepingNotifier
 from transit_relay.credit import SUBPROTOCOL
+from transit_relay.websocket import TransitWebSocket
 from wormhole_limits.ip_addresses import address_block
 from wormhole_server.config.endpoints import Endpoint
 from wormhole_server.lifecycle.handover import bundle
@@ -173,6 +174,12 @@ class WebSocketTests(PredecessorCase):
         self.expect(websocket, binary_header(3) + b"ok\n")
         self.expect(tcp, b"ok\n")
         return websocket, tcp
+
+    def served(self) -> TransitWebSocket:
+        """The one that the relay has on WebSocket."""
+        transports = [each.transport for each in self.relay._connections]
+        (websocket,) = (each for each in transports if isinstance(each, TransitWebSocket))
+        return websocket
 
     def settle(self) -> None:
         """Let the relay read what has arrived."""
@@ -334,13 +341,10 @@ class WebSocketTests(PredecessorCase):
     def test_pinged(self) -> None:
         """It is pinged in the next process, and no more in this one."""
         websocket, _ = self.pair()
-        (before,) = self.relay._connections.keys() - {
-            each for each in self.relay._connections if each.transport.framing is None
-        }
+        before = self.served()
         self.hand_over()
-        self.assertFalse(before.transport._ping_timer.running)  # type: ignore[attr-defined]
+        self.assertFalse(before._ping_timer.running)
         self.go_on(self.kept())
         self.assertEqual(self.websockets._openings.countConnections, 1)
-        (after,) = (each for each in self.relay._connections if each.transport.framing is not None)
-        after.transport._ping_or_drop()  # type: ignore[attr-defined]
+        self.served()._ping_or_drop()
         self.assertEqual(self.received(websocket, 1), [(PING, b"")])

@@ -32,8 +32,8 @@ class StorageSettings:
         default=DatabaseUrl("sqlite:///wormhole-server.db"),
         repr=show_database_url,
     )
-    # Each holds a connection and one batch. Two halve the batches, which doubles what is paid for each, and
-    # compete for the interpreter: half the throughput, unless a round trip takes milliseconds.
+    # Each holds a connection and one batch. With two the batches are half as large, each of which has its
+    # price, and the threads compete for the interpreter; docs/performance.md has the figures.
     database_threads: int = setting(
         kinds.number("a number of threads", 1, 64),
         "How many threads, each with a connection, use PostgreSQL. More than one pays only for hundreds of "
